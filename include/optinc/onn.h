@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The optical neural network: constructed or trained, run and proved (DESIGN.md section 5). */
+#ifndef OPTINC_ONN_H
+#define OPTINC_ONN_H
+
+#include "optinc/switch.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The layers in double precision; any design. */
+OPTINC_API const optinc_backend *optinc_backend_onn(void);
+
+typedef struct optinc_construct_options {
+    optinc_activation activation; /* RELU (two units a step) or SATURATING (one) */
+    double gap;                   /* g in (0, 1): width of a step's slope; 0: 0.5 */
+} optinc_construct_options;
+
+/* The constructed unit of a spec: DESIGN.md section 5, with q = ceil(divisor_log2 / 2) and launch
+ * gain c = 4^q / D, so that residual switches and the last of a cascade come from the same
+ * equations. The result is a design of one level, proof none. options NULL: saturating, g = 0.5. */
+OPTINC_API optinc_status optinc_construct(const optinc_spec *spec,
+                                          const optinc_construct_options *options,
+                                          const optinc_log *log,
+                                          optinc_design **design) OPTINC_WARN_UNUSED;
+
+typedef struct optinc_verify_options {
+    uint64_t exhaustive_cases_max; /* 0: 2^28 */
+    uint64_t sample_count;         /* where nothing better is possible; 0: 10^6 */
+    uint64_t seed;                 /* of the samples */
+    uint32_t thread_count;         /* 0: OpenMP's default */
+} optinc_verify_options;
+
+/* What verification found of one unit. A part that was not run has kind NONE. A design that fails
+ * is a result, not an error: OPTINC_OK with errors > 0. */
+typedef struct optinc_verify_result {
+    optinc_proof exhaustive;
+    optinc_proof compositional; /* constructed units always */
+    optinc_proof sampled;       /* if neither of the others could be run */
+    optinc_proof best;          /* which of them the design may carry */
+    uint64_t digit_errors[32];  /* of the exhaustive or sampled run, by digit */
+    double seconds;
+} optinc_verify_result;
+
+/* Runs the unit's layers and compares with the reference. The compositional proof looks at the
+ * layers alone, not at how they were made: it takes each stage from the weights and checks every
+ * state that can reach it. */
+OPTINC_API optinc_status optinc_verify(const optinc_design *design, uint32_t level,
+                                       const optinc_verify_options *options,
+                                       const optinc_progress *progress, const optinc_log *log,
+                                       optinc_verify_result *result) OPTINC_WARN_UNUSED;
+
+/* What the ONN answers in every case, table [case_count] (times D for the stochastic variant).
+ * Needs case_count (times D) <= table_count_max, else OPTINC_ERR_OVERFLOW. *table is malloc'ed and
+ * handed to the caller, who frees it with optinc_table_free. */
+OPTINC_API optinc_status optinc_tabulate(const optinc_design *design, uint32_t level,
+                                         size_t table_count_max, const optinc_progress *progress,
+                                         const optinc_log *log, uint32_t **table,
+                                         size_t *table_count) OPTINC_WARN_UNUSED;
+OPTINC_API void optinc_table_free(uint32_t **table);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runtime's whole public API. The toolchain's headers are onn.h, optics.h and synthesis.h. */
+#ifndef OPTINC_OPTINC_H
+#define OPTINC_OPTINC_H
+
+#include "optinc/base.h"
+#include "optinc/codec.h"
+#include "optinc/collective.h"
+#include "optinc/design.h"
+#include "optinc/reference.h"
+#include "optinc/switch.h"
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a wish to a design, and what the design costs (DESIGN.md sections 5 and 6). */
+#ifndef OPTINC_SYNTHESIS_H
+#define OPTINC_SYNTHESIS_H
+
+#include "optinc/onn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Conventions of DESIGN.md section 6: a mesh of side k has k(k-1)/2 MZIs; SVD: two meshes and a
+ * diagonal of max(rows, cols) (or min); segmented: k(k-1)/2 + k a block. */
+typedef struct optinc_cost_options {
+    bool diagonal_min;    /* SVD diagonal min(rows, cols) in place of max */
+    bool bias_port;       /* the bias is one more column of every matrix with a non-zero bias */
+    double mzi_length_um; /* 0: 180 (FACTS.md section 5, LT) */
+    double mzi_width_um;  /* 0: 100 */
+} optinc_cost_options;
+
+typedef struct optinc_layer_cost {
+    uint32_t rows; /* of the matrix that is built, bias column included */
+    uint32_t cols;
+    optinc_mapping mapping;
+    uint64_t mzis;
+    uint64_t mzis_svd; /* had it been mapped by SVD */
+    uint64_t depth;    /* MZIs that light passes one after another */
+} optinc_layer_cost;
+
+/* options NULL: max diagonal, bias port. */
+OPTINC_API optinc_status optinc_layer_cost_of(const optinc_layer *layer,
+                                              const optinc_cost_options *options,
+                                              optinc_layer_cost *cost) OPTINC_WARN_UNUSED;
+
+typedef struct optinc_design_cost {
+    uint64_t mzis; /* all units of all levels */
+    uint64_t mzis_svd;
+    double area_mm2;
+} optinc_design_cost;
+
+OPTINC_API optinc_status optinc_design_cost_of(const optinc_design *design,
+                                               const optinc_cost_options *options,
+                                               optinc_design_cost *cost) OPTINC_WARN_UNUSED;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
