@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+cmake_minimum_required(VERSION 3.25)
+project(consumer LANGUAGES C)
+find_package(optinc REQUIRED)
+add_executable(consumer consumer.c)
+target_link_libraries(consumer PRIVATE optinc::optinc)
