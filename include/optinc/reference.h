@@ -28,14 +28,15 @@ typedef struct optinc_spec {
     uint64_t zero_code; /* what an idle port sends: code of a gradient of zero */
 } optinc_spec;
 
-/* The spec of a switch that stands alone: N ports, B bits in and out, zero_code 2^(B-1).
- * ports not a power of two in 2 .. 64, bits odd or outside 2 .. 32: OPTINC_ERR_INVALID_ARGUMENT
- * with the reason in the log. */
+/* The spec of a switch that stands alone: N ports, B bits in and out, zero_code 2^(B-1); with
+ * OPTINC_VARIANT_RESIDUAL that of a residual switch next to the servers. ports not a power of two in
+ * 2 .. 64, bits odd or outside 2 .. 32: OPTINC_ERR_INVALID_ARGUMENT with the reason in the log. */
 OPTINC_API optinc_status optinc_spec_single(uint32_t ports, uint32_t bits, optinc_variant variant,
                                             const optinc_log *log,
                                             optinc_spec *spec) OPTINC_WARN_UNUSED;
 
-/* Checks every field and that no result exceeds bits_out. */
+/* Checks every field and that no result exceeds bits_out; of a cascade's last switch (D > N) for the
+ * codes that can reach it, at most (D/N) (2^bits_out - 1) a port. */
 OPTINC_API optinc_status optinc_spec_check(const optinc_spec *spec,
                                            const optinc_log *log) OPTINC_WARN_UNUSED;
 
@@ -60,8 +61,9 @@ OPTINC_API uint64_t optinc_reference_result(const optinc_spec *spec, uint64_t to
 OPTINC_API uint64_t optinc_reference_digits(const optinc_spec *spec, const uint32_t *digit_sums,
                                             uint64_t offset);
 
-/* The rounding offset of an element: uniform in 0 .. D-1, from the stream's seed and step and the
- * element's index in the message. */
+/* The rounding offset of an element: uniform in 0 .. D-1, from the stream's seed and step and
+ * `element`, the element's index in the whole message (stream->element_first is not added). It is
+ * the highest log2 D bits of word element % 4 of the Philox block element / 4. */
 OPTINC_API uint64_t optinc_reference_offset(const optinc_spec *spec, const optinc_stream *stream,
                                             uint64_t element);
 
