@@ -36,6 +36,9 @@ typedef struct optinc_transport {
     optinc_status (*start_sendrecv)(void *user, uint32_t slot, const void *send, uint32_t to,
                                     void *recv, uint32_t from, size_t bytes);
     optinc_status (*wait)(void *user, uint32_t slot);
+    /* called between pieces of computing, so that an engine without a thread of its own can move
+     * what is in flight; a failure shows in wait; may be NULL */
+    void (*progress)(void *user);
 } optinc_transport;
 
 typedef struct optinc_collective_options {
