@@ -92,7 +92,10 @@ typedef struct optinc_design optinc_design;
 
 /* A design of level_count levels; units[0] is the switch next to the servers, there are
  * prod_(m > l) units[m].spec.ports of units[l]. One level is a switch that stands alone. Units and
- * all that they point to are copied. Shapes, finiteness and the fit between levels are checked. */
+ * all that they point to are copied. Shapes, finiteness and the fit between levels are checked: all
+ * but the last are residual, and a level takes the bits_out of the one before as bits_in and its
+ * ports * zero_code as zero_code. The tree has at most 2^20 ports. A unit may have no layers: its
+ * spec with a proof serves the exact backend, with a table the table backend. */
 OPTINC_API optinc_status optinc_design_create(const optinc_unit *units, uint32_t level_count,
                                               const optinc_log *log,
                                               optinc_design **design) OPTINC_WARN_UNUSED;
@@ -108,7 +111,8 @@ OPTINC_API uint32_t optinc_design_bits(const optinc_design *design);
 OPTINC_API optinc_spec optinc_design_flat_spec(const optinc_design *design);
 /* Exact: every level's proof says so. */
 OPTINC_API bool optinc_design_exact(const optinc_design *design);
-/* CRC-64/XZ over all that determines results; equal designs on all ranks have equal checksums. */
+/* CRC-64/XZ over all that determines results (specs, inputs, layers, tables; not method, seed, gap
+ * and proof); equal designs on all ranks have equal checksums. */
 OPTINC_API uint64_t optinc_design_checksum(const optinc_design *design);
 
 /* Replaces a level's proof or table (copied). table_count must be the number of cases. */
