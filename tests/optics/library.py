@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library's meshes from Python, for the cross-checks: ctypes over optinc/optics.h."""
+
+import ctypes
+
+import numpy as np
+
+RECTANGULAR, TRIANGULAR = 0, 1
+PHYSICAL, PHYSICAL_OUTPUT, BLOCH, CLEMENTS, SYMMETRIC = range(5)
+
+
+class Cell(ctypes.Structure):
+    _fields_ = [
+        ("mode", ctypes.c_uint32),
+        ("column", ctypes.c_uint32),
+        ("theta", ctypes.c_double),
+        ("phi", ctypes.c_double),
+        ("edge", ctypes.c_double),
+    ]
+
+
+class Library:
+    def __init__(self, path):
+        self.so = ctypes.CDLL(path)
+        self.so.optinc_mesh_cell_count.restype = ctypes.c_size_t
+        self.so.optinc_mesh_cells.restype = ctypes.POINTER(Cell)
+        for name in ("input", "output"):
+            getattr(self.so, f"optinc_mesh_{name}_rad").restype = ctypes.POINTER(ctypes.c_double)
+
+    def decompose_raw(self, matrix, layout, form):
+        mesh = ctypes.c_void_p()
+        status = self.so.optinc_mesh_decompose(
+            ctypes.c_uint32(len(matrix)), matrix.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_int(layout), ctypes.c_int(form), None, ctypes.byref(mesh))
+        if status:
+            raise ValueError(f"optinc_mesh_decompose: {status}")
+        return mesh
+
+    def destroy(self, mesh):
+        self.so.optinc_mesh_destroy(ctypes.byref(mesh))
+
+    def decompose(self, matrix, layout, form):
+        """[(mode, column, theta, phi, edge)], input phases, output phases"""
+        matrix = np.ascontiguousarray(matrix, dtype=np.complex128)
+        mesh = self.decompose_raw(matrix, layout, form)
+        side = len(matrix)
+        cells = self.so.optinc_mesh_cells(mesh)
+        found = [(c.mode, c.column, c.theta, c.phi, c.edge)
+                 for c in (cells[i] for i in range(self.so.optinc_mesh_cell_count(mesh)))]
+        before = np.array(self.so.optinc_mesh_input_rad(mesh)[:side])
+        after = np.array(self.so.optinc_mesh_output_rad(mesh)[:side])
+        self.destroy(mesh)
+        return found, before, after
+
+
+def matrices(side):
+    from scipy.stats import unitary_group, ortho_group
+
+    rng = np.random.default_rng(side)
+    yield "identity", np.eye(side, dtype=complex)
+    yield "anti-identity", np.eye(side, dtype=complex)[::-1].copy()
+    yield "permutation", np.eye(side, dtype=complex)[rng.permutation(side)]
+    yield "dft", np.fft.fft(np.eye(side)) / np.sqrt(side)
+    if side > 1:
+        yield "haar", unitary_group.rvs(side, random_state=rng)
+        yield "orthogonal", ortho_group.rvs(side, random_state=rng).astype(complex)
