@@ -137,4 +137,27 @@ static inline void oracle_random_port_codes(uint64_t *state, const optinc_spec *
     }
 }
 
+/* Packed codes, bit by bit: code e takes bits e*bits .. e*bits+bits-1, lowest first. */
+static inline size_t oracle_packed_size(uint32_t bits, size_t count)
+{
+    return (bits * count + 7) / 8;
+}
+
+static inline void oracle_pack(uint32_t bits, const uint64_t *codes, size_t count, uint8_t *packed)
+{
+    for (size_t i = 0; i < oracle_packed_size(bits, count); i++)
+        packed[i] = 0;
+    for (size_t i = 0; i < bits * count; i++)
+        packed[i / 8] = (uint8_t)(packed[i / 8] | (codes[i / bits] >> (i % bits) & 1) << (i % 8));
+}
+
+static inline void oracle_unpack(uint32_t bits, const uint8_t *packed, size_t count,
+                                 uint64_t *codes)
+{
+    for (size_t i = 0; i < count; i++)
+        codes[i] = 0;
+    for (size_t i = 0; i < bits * count; i++)
+        codes[i / bits] |= (uint64_t)(packed[i / 8] >> (i % 8) & 1) << (i % bits);
+}
+
 #endif
