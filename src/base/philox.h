@@ -3,6 +3,7 @@
 #ifndef OI_BASE_PHILOX_H
 #define OI_BASE_PHILOX_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* What a draw is for: streams of different purposes never share counters. Add at the end. */
@@ -20,6 +21,11 @@ typedef enum oi_purpose {
 /* Four 32-bit words for (seed, step, index, purpose): key = seed; counter = index, step's low 32
  * bits, step's high 24 bits and the purpose. step < 2^56. */
 void oi_philox(uint64_t seed, uint64_t step, uint64_t index, oi_purpose purpose, uint32_t word[4]);
+
+/* One word for each element: words[i] is word (first + i) % 4 of index (first + i) / 4, for
+ * i < count. By vector instructions where the CPU has them. */
+void oi_philox_words(uint64_t seed, uint64_t step, uint64_t first, size_t count, oi_purpose purpose,
+                     uint32_t *words);
 
 /* Word to [0, 1), 24 bits, exact in float; two words to [0, 1), 53 bits, exact in double. */
 float oi_uniform_float(uint32_t word);
