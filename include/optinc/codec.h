@@ -10,7 +10,10 @@
  * A code is x / 2^e rounded, plus 2^(bits-1). Codes are packed little-endian, `bits` bits each,
  * element 0 in the lowest bits of byte 0: digit j of element i is the PAM4 symbol number
  * i * bits/2 + j, four symbols to a byte. For bits = 8, 16, 32 that is an array of uint8_t,
- * little-endian uint16_t or uint32_t. */
+ * little-endian uint16_t or uint32_t.
+ *
+ * The bits do not depend on kernel, thread count, the caller's floating-point mode (rounding,
+ * flush-to-zero, denormals-are-zero) or on how a message is cut at multiples of the block size. */
 #ifndef OPTINC_CODEC_H
 #define OPTINC_CODEC_H
 
@@ -75,8 +78,9 @@ OPTINC_API optinc_status optinc_codec_exponents(const optinc_codec *codec, const
 /* x [count] to packed codes symbols [optinc_symbols_size(bits, count)] with the agreed exponents
  * [block_count]. x[0] starts block 0; its index in the message is stream->element_first.
  * g = clamp(round(x / 2^e), -(2^(B-1)-1), 2^(B-1)-1) + 2^(B-1); zero and non-finite blocks give the
- * zero code 2^(B-1). Unused bits of the last byte are zero. `stream` may be NULL for
- * OPTINC_ROUND_NEAREST. No buffer may overlap another. */
+ * zero code 2^(B-1). Stochastic rounding has u = word / 2^32, word i % 4 of Philox index i / 4,
+ * where i is the element's index in the message. Unused bits of the last byte are zero. `stream`
+ * may be NULL for OPTINC_ROUND_NEAREST. No buffer may overlap another. */
 OPTINC_API optinc_status optinc_codec_quantise(const optinc_codec *codec, const float *x,
                                                size_t count, const uint8_t *exponents,
                                                const optinc_stream *stream,
@@ -84,14 +88,16 @@ OPTINC_API optinc_status optinc_codec_quantise(const optinc_codec *codec, const 
 
 /* The same with error feedback. On entry carried [count] holds what is to be sent (gradient plus
  * the error of the step before); on return it holds this step's quantisation error,
- * carried - 2^e (g - 2^(B-1)); 0 in non-finite blocks. */
+ * carried - 2^e (g - 2^(B-1)), computed in double and rounded to float once: exact with
+ * OPTINC_ROUND_NEAREST if the exponent is no smaller than the block's own; 0 in non-finite
+ * blocks. */
 OPTINC_API optinc_status optinc_codec_quantise_feedback(const optinc_codec *codec, float *carried,
                                                         size_t count, const uint8_t *exponents,
                                                         const optinc_stream *stream,
                                                         uint8_t *symbols) OPTINC_WARN_UNUSED;
 
 /* packed result codes to y [count]; each value is computed in double and rounded to float once.
- * Non-finite blocks: y is left as it is. */
+ * Zero blocks: 0, whatever the codes. Non-finite blocks: y is left as it is. */
 OPTINC_API optinc_status optinc_codec_dequantise(const optinc_codec *codec, const uint8_t *symbols,
                                                  size_t count, const uint8_t *exponents,
                                                  const optinc_result_scale *scale,
@@ -100,8 +106,9 @@ OPTINC_API optinc_status optinc_codec_dequantise(const optinc_codec *codec, cons
 /* Bound of |result - exact mean (or sum)| for an element of a block with this exponent byte:
  * 2^e (q K + s N) / K for the mean, K times that for the sum, with q = 1/2 (nearest) or 1
  * (stochastic) at the input and s = 1/2 (half up) or 1 (stochastic) in the switch, plus the half
- * ulp by which rounding the result to float can move it. 0 for zero blocks, NaN for non-finite
- * ones. */
+ * ulp by which rounding the result to float can move it (none where every result is a float). 0 for
+ * zero blocks, NaN for non-finite ones and for arguments that are not valid. A result beyond
+ * FLT_MAX is infinite, as a float sum is. */
 OPTINC_API double optinc_error_bound(const optinc_codec *codec, bool switch_stochastic,
                                      const optinc_result_scale *scale, uint8_t exponent);
 

@@ -29,14 +29,14 @@ typedef struct optinc_spec {
 } optinc_spec;
 
 /* The spec of a switch that stands alone: N ports, B bits in and out, zero_code 2^(B-1); with
- * OPTINC_VARIANT_RESIDUAL that of a residual switch next to the servers. ports not a power of two in
- * 2 .. 64, bits odd or outside 2 .. 32: OPTINC_ERR_INVALID_ARGUMENT with the reason in the log. */
+ * OPTINC_VARIANT_RESIDUAL that of a residual switch next to the servers. ports not a power of two
+ * in 2 .. 64, bits odd or outside 2 .. 32: OPTINC_ERR_INVALID_ARGUMENT, the reason in the log. */
 OPTINC_API optinc_status optinc_spec_single(uint32_t ports, uint32_t bits, optinc_variant variant,
                                             const optinc_log *log,
                                             optinc_spec *spec) OPTINC_WARN_UNUSED;
 
-/* Checks every field and that no result exceeds bits_out; of a cascade's last switch (D > N) for the
- * codes that can reach it, at most (D/N) (2^bits_out - 1) a port. */
+/* Checks every field and that no result exceeds bits_out; of a cascade's last switch (D > N) for
+ * the codes that can reach it, at most (D/N) (2^bits_out - 1) a port. */
 OPTINC_API optinc_status optinc_spec_check(const optinc_spec *spec,
                                            const optinc_log *log) OPTINC_WARN_UNUSED;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The spec of a switch and its checks. N ports, B bits, M digits, T total of the codes, divisor D. */
+/* The spec of a switch and its checks. N ports, B bits, T the sum of the codes, divisor D. */
 #include "base/log.h"
 #include "optinc/reference.h"
 
@@ -79,8 +79,8 @@ static uint64_t result_max(const optinc_spec *spec)
 }
 
 /* The last switch of a cascade: each port carries the sum of D/N servers' codes, at most
- * (D/N) (2^bits_out - 1), so r <= 2^bits_out - 1 although bits_in could hold larger codes. Levels of
- * N_l ports below it make D/N = prod N_l and add 2 ceil(log4 N_l) bits each, so that
+ * (D/N) (2^bits_out - 1), so r <= 2^bits_out - 1 although bits_in could hold larger codes. Levels
+ * of N_l ports below it make D/N = prod N_l and add 2 ceil(log4 N_l) bits each, so that
  * log2(D/N) <= bits_in - bits_out <= 2 log2(D/N). */
 static bool is_cascade_top(const optinc_spec *spec)
 {

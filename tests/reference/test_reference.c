@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Preconditions: none. Identity: r = floor((T + offset) / D) with T = sum_j 4^j s_j, checked against
- * sums of codes and comparisons (no shared arithmetic), for single, residual and cascaded switches. */
+/* Preconditions: none. Identity: r = floor((T + offset) / D) with T = sum_j 4^j s_j, checked
+ * against sums of codes and comparisons, for single, residual and cascaded switches. */
 #include "optinc/reference.h"
 
 #include <setjmp.h>

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Codes to floats in AVX-512 (F, BW, VL, DQ): groups of 64 elements, the same bits as plain.c.
+ * B bits, N ports, K servers, D = K for the mean and 1 for the sum. */
+#include "codec/kernel.h"
+
+#if defined(__AVX512BW__)
+#include "codec/float_bits.h"
+#include "codec/pack_avx512.h"
+
+#define PREFETCH_BYTES 1024
+
+typedef struct dequantiser {
+    oi_dequantise_mode mode;
+    __m512 step;
+    __m512d factor, unit, divisor;
+    __m512i zero_code;
+} dequantiser;
+
+static inline dequantiser make_dequantiser(const oi_dequantise_job *job, uint8_t byte)
+{
+    double unit = job->ports * oi_power_of_two_double(oi_exponent_of_byte(job->bits, byte));
+    double factor = unit / job->divisor;
+    dequantiser d;
+
+    d.mode = oi_dequantise_mode_of(job->bits, job->divisor, factor);
+    d.step = _mm512_set1_ps(d.mode == OI_DEQUANTISE_POWER ? (float)factor : 0);
+    d.factor = _mm512_set1_pd(factor);
+    d.unit = _mm512_set1_pd(unit);
+    d.divisor = _mm512_set1_pd(job->divisor);
+    d.zero_code = _mm512_set1_epi32((int)(1u << (job->bits - 1)));
+    return d;
+}
+
+static inline __m256 dequantise_half(const dequantiser *d, __m256i k)
+{
+    __m512d value = _mm512_cvtepi32_pd(k);
+
+    if (d->mode == OI_DEQUANTISE_RECIPROCAL)
+        return _mm512_cvtpd_ps(_mm512_mul_pd(value, d->factor));
+    return _mm512_cvtpd_ps(_mm512_div_pd(_mm512_mul_pd(value, d->unit), d->divisor));
+}
+
+static inline __m512 dequantise_vector(const dequantiser *d, __m512i code)
+{
+    __m512i k = _mm512_sub_epi32(code, d->zero_code);
+
+    if (d->mode == OI_DEQUANTISE_POWER)
+        return _mm512_mul_ps(_mm512_cvtepi32_ps(k), d->step);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(dequantise_half(d, _mm512_castsi512_si256(k))),
+                              dequantise_half(d, _mm512_extracti32x8_epi32(k, 1)), 1);
+}
+
+static void dequantise_tail(const dequantiser *d, const oi_dequantise_job *job, size_t first,
+                            size_t count)
+{
+    uint8_t bytes[GROUP * sizeof(uint32_t)] = {0};
+    float padded[GROUP];
+    __m512i code[VECTORS];
+
+    memcpy(bytes, job->symbols + first / 4 * job->bits / 2, (count * job->bits + 7) / 8);
+    load_codes(job->bits, bytes, code);
+    for (size_t v = 0; v < VECTORS; v++)
+        _mm512_storeu_ps(padded + 16 * v, dequantise_vector(d, code[v]));
+    memcpy(job->y + first, padded, count * sizeof *padded);
+}
+
+static inline __attribute__((always_inline)) void
+dequantise_block(const oi_dequantise_job *job, uint32_t bits, const dequantiser *d, size_t first,
+                 size_t count, bool bypass)
+{
+    size_t i = 0;
+
+    for (; count - i >= GROUP; i += GROUP) {
+        const uint8_t *from = job->symbols + (first + i) / 4 * bits / 2;
+        __m512i code[VECTORS];
+
+        _mm_prefetch((const char *)from + PREFETCH_BYTES, _MM_HINT_T0);
+        load_codes(bits, from, code);
+        for (size_t v = 0; v < VECTORS; v++)
+            store(job->y + first + i + 16 * v, _mm512_castps_si512(dequantise_vector(d, code[v])),
+                  bypass);
+    }
+    if (i < count)
+        dequantise_tail(d, job, first + i, count - i);
+}
+
+static inline __attribute__((always_inline)) void dequantise_bits(const oi_dequantise_job *job,
+                                                                  uint32_t bits)
+{
+    bool bypass = job->bypass_cache && (uintptr_t)job->y % 64 == 0 && job->block_size % GROUP == 0;
+
+    for (size_t first = 0, block = 0; first < job->count; first += job->block_size, block++) {
+        size_t count = oi_smaller(job->block_size, job->count - first);
+        uint8_t byte = job->exponents[block];
+
+        if (byte == OPTINC_EXPONENT_NON_FINITE)
+            continue;
+        if (byte == OPTINC_EXPONENT_ZERO) {
+            memset(job->y + first, 0, count * sizeof *job->y);
+            continue;
+        }
+        dequantiser d = make_dequantiser(job, byte);
+
+        dequantise_block(job, bits, &d, first, count, bypass);
+    }
+    if (bypass)
+        _mm_sfence();
+}
+
+void oi_dequantise_avx512(const oi_dequantise_job *job)
+{
+    switch (job->bits) {
+    case 4:
+        dequantise_bits(job, 4);
+        break;
+    case 8:
+        dequantise_bits(job, 8);
+        break;
+    case 16:
+        dequantise_bits(job, 16);
+        break;
+    default:
+        dequantise_bits(job, job->bits);
+    }
+}
+#endif
