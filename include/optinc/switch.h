@@ -54,7 +54,8 @@ OPTINC_API const optinc_backend *optinc_backend_table(void);
 typedef struct optinc_switch optinc_switch;
 
 /* The design is borrowed and must outlive the switch. All memory is taken here; reduce allocates
- * nothing. options NULL: defaults (one thread). */
+ * nothing. options NULL: defaults (one thread). thread_count is at most 4,096. A tree of exact
+ * switches runs on the exact backend as the one flat switch whose bits it gives. */
 OPTINC_API optinc_status optinc_switch_create(const optinc_design *design,
                                               const optinc_backend *backend,
                                               const optinc_switch_options *options,
@@ -64,9 +65,12 @@ OPTINC_API optinc_status optinc_switch_create(const optinc_design *design,
 OPTINC_API void optinc_switch_destroy(optinc_switch **sw);
 
 /* Reduces port_count (1 .. N of the whole tree) packed code vectors, symbols
- * [port_count][port_stride_bytes], to result, packed at B bits; result must not overlap symbols.
+ * [port_count][port_stride_bytes], to result, packed at the flat spec's bits_out (B, but for a
+ * residual switch alone), unused bits of its last byte zero; result must not overlap symbols.
  * The bits do not depend on thread count or on how a message is cut (at multiples of 4 elements,
- * stream->element_first telling where). One call at a time per switch. stream NULL: all zero. */
+ * stream->element_first telling where; any other is OPTINC_ERR_INVALID_ARGUMENT, as is a
+ * port_stride_bytes too short for the elements). One call at a time per switch. stream NULL: all
+ * zero. */
 OPTINC_API optinc_status optinc_switch_reduce(optinc_switch *sw, const uint8_t *symbols,
                                               size_t port_stride_bytes, uint32_t port_count,
                                               size_t element_count, const optinc_stream *stream,

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sum over the ports as plain loops, which the compiler turns into vector code for the
+ * instruction set that the including file is compiled for. Sums are kept for a piece of the codes
+ * at a time, so that they stay in the nearest cache whatever the number of ports. */
+#ifndef OI_SWITCH_EXACT_LOOPS_H
+#define OI_SWITCH_EXACT_LOOPS_H
+
+#include "switch/exact.h"
+
+#include <string.h>
+
+#define OI_LOOP_CODES 1024u
+
+/* memcpy: the codes need not be aligned. The caller chooses a total that cannot overflow. */
+#define OI_DEFINE_AVERAGE(name, code_type, total_type)                                             \
+    static void name(const oi_average_job *job)                                                    \
+    {                                                                                              \
+        total_type totals[OI_LOOP_CODES];                                                          \
+                                                                                                   \
+        for (size_t first = 0; first < job->count; first += OI_LOOP_CODES) {                       \
+            size_t left = job->count - first;                                                      \
+            size_t part = left < OI_LOOP_CODES ? left : OI_LOOP_CODES;                             \
+            uint8_t *result = job->result + first * sizeof(code_type);                             \
+                                                                                                   \
+            for (size_t i = 0; i < part; i++)                                                      \
+                totals[i] = (total_type)job->base;                                                 \
+            for (size_t i = 0; job->offsets && i < part; i++)                                      \
+                totals[i] = (total_type)(totals[i] + job->offsets[first + i]);                     \
+            for (uint32_t port = 0; port < job->port_count; port++) {                              \
+                const uint8_t *codes =                                                             \
+                    job->symbols + port * job->stride + first * sizeof(code_type);                 \
+                                                                                                   \
+                for (size_t i = 0; i < part; i++) {                                                \
+                    code_type code;                                                                \
+                                                                                                   \
+                    memcpy(&code, codes + i * sizeof code, sizeof code);                           \
+                    totals[i] = (total_type)(totals[i] + code);                                    \
+                }                                                                                  \
+            }                                                                                      \
+            for (size_t i = 0; i < part; i++) {                                                    \
+                code_type code = (code_type)(totals[i] >> job->shift);                             \
+                                                                                                   \
+                memcpy(result + i * sizeof code, &code, sizeof code);                              \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+#endif
