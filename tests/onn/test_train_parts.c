@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trainer's parts.
+ * Gradient: dL/dW and dL/db of the float32 network equal central differences of the same loss,
+ * computed here in double by plain loops. Descent: the skew-symmetric gradient of a block is the
+ * derivative of L along U exp(tX). Move: U exp(X) against a long series; U stays orthogonal, over
+ * thousands of steps. Nearest: a diag(d) U is found again, and no other is nearer. */
+#include "onn/train_internal.h"
+
+#include "base/memory.h"
+#include "base/philox.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define CASES 40u
+#define SIDE 12u
+
+static double uniform(uint64_t index)
+{
+    uint32_t word[4];
+
+    oi_philox(99, 0, index, OI_PURPOSE_TEST, word);
+    return 2.0 * oi_uniform_double(word[0], word[1]) - 1.0;
+}
+
+typedef struct fixture {
+    oi_train_plan plan;
+    oi_trainer trainer;
+    uint64_t cases[CASES];
+} fixture;
+
+static const uint32_t sides[] = {3, 12, 24, 6, 3};
+
+static void set_up(fixture *f, const bool *segmented, optinc_activation activation)
+{
+    optinc_train_options options = optinc_train_options_default();
+    optinc_spec spec;
+
+    options.layer_count = 4;
+    options.sides = sides;
+    options.segmented = segmented;
+    options.activation = activation;
+    options.thread_count = 1;
+    options.batch_size = CASES;
+    assert_int_equal(optinc_spec_single(2, 6, OPTINC_VARIANT_HALF_UP, NULL, &spec), OPTINC_OK);
+    assert_int_equal(oi_train_plan_create(&spec, &options, NULL, &f->plan), OPTINC_OK);
+    f->trainer = (oi_trainer){.plan = &f->plan};
+    assert_int_equal(oi_trainer_create(&f->trainer), OPTINC_OK);
+    assert_int_equal(oi_train_initialise(&f->plan, f->trainer.state.param), OPTINC_OK);
+    openblas_set_num_threads(1);
+    for (uint32_t i = 0; i < f->plan.layer_count; i++) {
+        const oi_train_layer *layer = &f->plan.layers[i];
+
+        for (uint32_t j = 0; layer->on_group && j < layer->block_count; j++)
+            oi_segment_weight(layer, f->trainer.state.param, j,
+                              f->trainer.weight + layer->weight_at);
+        if (!layer->on_group)
+            memcpy(f->trainer.weight + layer->weight_at, f->trainer.state.param + layer->param_at,
+                   (size_t)layer->rows * layer->cols * sizeof(float));
+        for (uint32_t j = 0; j < layer->rows; j++)
+            f->trainer.state.param[layer->bias_at + j] += (float)(0.2 * uniform(1000 * i + j));
+    }
+    for (uint32_t i = 0; i < CASES; i++)
+        f->cases[i] = (i * 37u) % 343u;
+}
+
+static void tear_down(fixture *f)
+{
+    oi_trainer_destroy(&f->trainer);
+    oi_train_plan_destroy(&f->plan);
+}
+
+/* The loss of all cases, from weights [weight_count] and the biases of all layers, in double. */
+static double plain_loss(const fixture *f, const double *weight, const double *bias, bool squared,
+                         double margin)
+{
+    double loss = 0.0;
+
+    for (uint32_t c = 0; c < CASES; c++) {
+        double x[32], y[32];
+        uint32_t sums[3] = {(uint32_t)f->cases[c] % 7, (uint32_t)f->cases[c] / 7 % 7,
+                            (uint32_t)f->cases[c] / 49};
+        uint32_t result = (sums[0] + 4 * sums[1] + 16 * sums[2] + 1) / 2;
+        const double *b = bias;
+
+        for (int i = 0; i < 3; i++)
+            x[i] = sums[i] / 2.0 / 1.5 - 1.0;
+        for (uint32_t l = 0; l < 4; l++) {
+            const double *w = weight + f->plan.layers[l].weight_at;
+
+            for (uint32_t i = 0; i < sides[l + 1]; i++) {
+                y[i] = b[i];
+                for (uint32_t j = 0; j < sides[l]; j++)
+                    y[i] += w[i * sides[l] + j] * x[j];
+                if (l < 3)
+                    y[i] = fmax(y[i], 0.0);
+                if (l < 3 && f->plan.layers[l].activation == OPTINC_ACTIVATION_SATURATING)
+                    y[i] = fmin(y[i], 1.0);
+            }
+            b += sides[l + 1];
+            memcpy(x, y, sizeof x);
+        }
+        for (int i = 0; i < 3; i++) {
+            int t = (int)(result >> (2 * i) & 3);
+            double e = x[i] - t;
+
+            if (!squared) {
+                if ((t == 0 && e < 0) || (t == 3 && e > 0))
+                    e = 0.0;
+                e = fmax(fabs(e) - margin, 0.0);
+            }
+            loss += e * e;
+        }
+    }
+    return loss;
+}
+
+static void check_gradient(optinc_activation activation, bool squared)
+{
+    const bool none[4] = {false, false, false, false};
+    fixture f;
+    oi_train_loss loss = {.squared = squared, .margin = 0.25, .wrong_weight = 1.0};
+    oi_train_tally tally = {.margin_min = 0.5, .finite = true};
+    double weight[2048], bias[64], *b = bias, largest = 0.0;
+    float *gradient;
+
+    set_up(&f, none, activation);
+    gradient = f.trainer.gradient;
+    for (size_t i = 0; i < f.plan.gradient_count; i++)
+        gradient[i] = NAN;
+    oi_train_forward(&f.trainer, &f.trainer.workers[0], f.cases, CASES, 0, 0);
+    assert_true(oi_train_backward(&f.trainer, &f.trainer.workers[0], f.cases, CASES, &loss,
+                                  gradient, &tally));
+    for (size_t i = 0; i < f.plan.weight_count; i++)
+        weight[i] = (double)f.trainer.weight[i];
+    for (uint32_t l = 0; l < 4; l++)
+        for (uint32_t i = 0; i < sides[l + 1]; i++)
+            *b++ = (double)f.trainer.state.param[f.plan.layers[l].bias_at + i];
+    assert_true(fabs(tally.loss - plain_loss(&f, weight, bias, squared, 0.25)) <=
+                1e-5 * tally.loss);
+    for (size_t i = 0; i < f.plan.gradient_count; i++)
+        largest = fmax(largest, fabs((double)gradient[i]));
+    b = bias;
+    for (uint32_t l = 0; l < 4; l++) {
+        const oi_train_layer *layer = &f.plan.layers[l];
+        size_t area = (size_t)layer->rows * layer->cols;
+
+        for (size_t i = 0; i < area + layer->rows; i++) {
+            double *value = i < area ? &weight[layer->weight_at + i] : &b[i - area];
+            double held = *value, up, down, h = 1e-6;
+
+            *value = held + h;
+            up = plain_loss(&f, weight, bias, squared, 0.25);
+            *value = held - h;
+            down = plain_loss(&f, weight, bias, squared, 0.25);
+            *value = held;
+            /* float32 sums of 40 cases; kinks within h of a value are too rare to meet here */
+            if (!(fabs((up - down) / (2 * h) - (double)gradient[layer->gradient_at + i]) <=
+                  2e-5 * largest))
+                fail_msg("layer %u element %zu: %g, differences give %g", l, i,
+                         (double)gradient[layer->gradient_at + i], (up - down) / (2 * h));
+        }
+        b += layer->rows;
+    }
+    tear_down(&f);
+}
+
+static void test_gradient_is_the_derivative(void **state)
+{
+    (void)state;
+    check_gradient(OPTINC_ACTIVATION_RELU, true);
+    check_gradient(OPTINC_ACTIVATION_RELU, false);
+    check_gradient(OPTINC_ACTIVATION_SATURATING, true);
+    check_gradient(OPTINC_ACTIVATION_SATURATING, false);
+}
+
+/* y = a b */
+static void multiply(const double *a, const double *b, double *y)
+{
+    for (uint32_t i = 0; i < SIDE; i++)
+        for (uint32_t j = 0; j < SIDE; j++) {
+            double sum = 0.0;
+
+            for (uint32_t k = 0; k < SIDE; k++)
+                sum += a[i * SIDE + k] * b[k * SIDE + j];
+            y[i * SIDE + j] = sum;
+        }
+}
+
+/* y = exp(x), 30 terms */
+static void exponential(const double *x, double *y)
+{
+    double term[SIDE * SIDE] = {0}, next[SIDE * SIDE];
+
+    for (uint32_t i = 0; i < SIDE; i++)
+        term[i * SIDE + i] = 1.0;
+    memcpy(y, term, sizeof term);
+    for (int n = 1; n < 30; n++) {
+        multiply(term, x, next);
+        for (uint32_t i = 0; i < SIDE * SIDE; i++) {
+            term[i] = next[i] / n;
+            y[i] += term[i];
+        }
+    }
+}
+
+static void random_skew(double size, uint64_t salt, double *x)
+{
+    for (uint32_t i = 0; i < SIDE; i++) {
+        x[i * SIDE + i] = 0.0;
+        for (uint32_t j = i + 1; j < SIDE; j++) {
+            x[i * SIDE + j] = size * uniform(salt + i * SIDE + j);
+            x[j * SIDE + i] = -x[i * SIDE + j];
+        }
+    }
+}
+
+static double orthogonality(const float *u)
+{
+    double worst = 0.0;
+
+    for (uint32_t i = 0; i < SIDE; i++)
+        for (uint32_t j = 0; j < SIDE; j++) {
+            double sum = i == j ? -1.0 : 0.0;
+
+            for (uint32_t k = 0; k < SIDE; k++)
+                sum += (double)u[k * SIDE + i] * (double)u[k * SIDE + j];
+            worst = fmax(worst, fabs(sum));
+        }
+    return worst;
+}
+
+static void test_move_is_the_exponential(void **state)
+{
+    double x[SIDE * SIDE], exact[SIDE * SIDE], start[SIDE * SIDE], moved[SIDE * SIDE];
+    float u[SIDE * SIDE], step[SIDE * SIDE], a[SIDE * SIDE], b[SIDE * SIDE], drift = 0.0f;
+    const double size = 0.01, norm_bound = size * SIDE;
+
+    (void)state;
+    random_skew(1.0, 7000, x);
+    exponential(x, start);
+    random_skew(size, 8000, x);
+    exponential(x, exact);
+    multiply(start, exact, moved);
+    for (uint32_t i = 0; i < SIDE * SIDE; i++) {
+        u[i] = (float)start[i];
+        step[i] = (float)x[i];
+    }
+    oi_segment_move(SIDE, u, step, &drift, a, b);
+    for (uint32_t i = 0; i < SIDE * SIDE; i++)
+        assert_true(fabs((double)u[i] - moved[i]) <= pow(norm_bound, 3.0) / 6.0 + 1e-6);
+    assert_true(orthogonality(u) <= pow(norm_bound, 4.0) / 4.0 + 2e-6);
+}
+
+static void test_orthogonality_is_kept(void **state)
+{
+    double x[SIDE * SIDE];
+    float u[SIDE * SIDE] = {0}, step[SIDE * SIDE], a[SIDE * SIDE], b[SIDE * SIDE], drift = 0.0f;
+    double finest[SIDE * SIDE], deviation = NAN;
+
+    (void)state;
+    for (uint32_t i = 0; i < SIDE; i++)
+        u[i * SIDE + i] = 1.0f;
+    for (uint32_t round = 0; round < 3000; round++) {
+        /* now and then a step that must be shortened */
+        random_skew(round % 100 == 0 ? 5.0 : 0.05, 10000 + 200 * round, x);
+        for (uint32_t i = 0; i < SIDE * SIDE; i++)
+            step[i] = (float)x[i];
+        oi_segment_move(SIDE, u, step, &drift, a, b);
+        assert_true(orthogonality(u) <= (round % 100 == 0 ? 0.1 : 0.02));
+    }
+    random_skew(1e-4, 1, x);
+    for (int round = 0; round < 20; round++) {
+        for (uint32_t i = 0; i < SIDE * SIDE; i++)
+            step[i] = (float)x[i];
+        drift = 1.0f; /* asks for a pull */
+        oi_segment_move(SIDE, u, step, &drift, a, b);
+    }
+    assert_true(orthogonality(u) <= 3e-6);
+    for (uint32_t i = 0; i < SIDE * SIDE; i++)
+        finest[i] = (double)u[i];
+    assert_int_equal(oi_segment_polish(SIDE, finest, &deviation), OPTINC_OK);
+    assert_true(deviation <= 1e-13);
+    for (uint32_t i = 0; i < SIDE * SIDE; i++)
+        finest[i] = i == 0 ? NAN : 1.0;
+    assert_int_equal(oi_segment_polish(SIDE, finest, &deviation), OPTINC_ERR_NO_CONVERGENCE);
+}
+
+static double distance(const double *w, size_t stride, const double *d, const double *u)
+{
+    double sum = 0.0;
+
+    for (uint32_t i = 0; i < SIDE; i++)
+        for (uint32_t j = 0; j < SIDE; j++) {
+            double e = w[i * stride + j] - d[i] * u[i * SIDE + j];
+
+            sum += e * e;
+        }
+    return sum;
+}
+
+static void test_nearest_segment(void **state)
+{
+    const size_t stride = SIDE + 5;
+    double w[SIDE * (SIDE + 5)], x[SIDE * SIDE], q[SIDE * SIDE], d[SIDE], u[SIDE * SIDE];
+    double best, other_d[SIDE], other_u[SIDE * SIDE], turn[SIDE * SIDE];
+
+    (void)state;
+    random_skew(1.0, 300, x);
+    exponential(x, q);
+    for (uint32_t i = 0; i < SIDE; i++)
+        for (uint32_t j = 0; j < SIDE; j++)
+            w[i * stride + j] = (i % 2 ? 0.5 + i : 0.3) * q[i * SIDE + j];
+    assert_int_equal(oi_segment_nearest(SIDE, w, stride, d, u), OPTINC_OK);
+    assert_true(distance(w, stride, d, u) <= 1e-24 * SIDE * SIDE * SIDE * SIDE);
+    for (uint32_t i = 0; i < SIDE * stride; i++)
+        w[i] = uniform(500 + i);
+    assert_int_equal(oi_segment_nearest(SIDE, w, stride, d, u), OPTINC_OK);
+    best = distance(w, stride, d, u);
+    /* no small turn of U, with d fitted anew, comes nearer by more than the alternation leaves */
+    for (uint32_t round = 0; round < 100; round++) {
+        random_skew(0.1, 20000 + 200 * round, x);
+        exponential(x, turn);
+        multiply(u, turn, other_u);
+        for (uint32_t i = 0; i < SIDE; i++) {
+            other_d[i] = 0.0;
+            for (uint32_t j = 0; j < SIDE; j++)
+                other_d[i] += w[i * stride + j] * other_u[i * SIDE + j];
+        }
+        assert_true(distance(w, stride, other_d, other_u) >= best * 0.999);
+    }
+}
+
+/* Adam's first step is rate times the sign of the gradient (epsilon is negligible), so X after one
+ * update has the signs of minus the derivatives of L along the generators of U. */
+static void test_step_descends(void **state)
+{
+    fixture f;
+    oi_train_loss loss = {.squared = true, .margin = 0.25, .wrong_weight = 1.0};
+    oi_train_tally tally = {.margin_min = 0.5, .finite = true};
+    oi_adam adam = oi_adam_at(1e-4, 1);
+    double weight[2048], bias[64], *b = bias, before[SIDE * SIDE], turned[SIDE * SIDE];
+    const oi_train_layer *layer;
+    float *u;
+    uint32_t checked = 0;
+
+    (void)state;
+    set_up(&f, NULL, OPTINC_ACTIVATION_RELU);
+    layer = &f.plan.layers[1]; /* 24 x 12: two blocks of 12 */
+    u = f.trainer.state.param + layer->param_at + SIDE * SIDE;
+    for (size_t i = 0; i < f.plan.weight_count; i++)
+        weight[i] = (double)f.trainer.weight[i];
+    for (uint32_t l = 0; l < 4; l++)
+        for (uint32_t i = 0; i < sides[l + 1]; i++)
+            *b++ = (double)f.trainer.state.param[f.plan.layers[l].bias_at + i];
+    for (uint32_t i = 0; i < SIDE * SIDE; i++)
+        before[i] = (double)u[i];
+    oi_train_forward(&f.trainer, &f.trainer.workers[0], f.cases, CASES, 0, 0);
+    f.trainer.contributes[0] = oi_train_backward(&f.trainer, &f.trainer.workers[0], f.cases, CASES,
+                                                 &loss, f.trainer.gradient, &tally);
+    for (uint32_t i = 0; i < f.plan.task_count; i++)
+        oi_train_update(&f.trainer, &f.trainer.workers[0], &f.plan.tasks[i], &adam);
+    for (uint32_t p = 0; p < SIDE; p++)
+        for (uint32_t q = p + 1; q < SIDE; q++) {
+            double x[SIDE * SIDE] = {0}, turn[SIDE * SIDE], value[2], h = 1e-5, slope, moved = 0.0;
+
+            for (int sign = 0; sign < 2; sign++) {
+                x[p * SIDE + q] = sign ? -h : h;
+                x[q * SIDE + p] = -x[p * SIDE + q];
+                exponential(x, turn);
+                multiply(before, turn, turned);
+                for (uint32_t i = 0; i < SIDE * SIDE; i++)
+                    weight[layer->weight_at + SIDE * SIDE + i] = sqrt(2.0) * turned[i];
+                value[sign] = plain_loss(&f, weight, bias, true, 0.25);
+            }
+            slope = (value[0] - value[1]) / (2 * h);
+            for (uint32_t i = 0; i < SIDE; i++)
+                moved += before[i * SIDE + p] * (double)u[i * SIDE + q];
+            if (fabs(slope) < 1.0)
+                continue; /* too flat for a sign */
+            assert_true(slope * moved < 0.0);
+            assert_true(fabs(fabs(moved) - 1e-4) <= 2e-6);
+            checked++;
+        }
+    assert_true(checked > 20);
+    tear_down(&f);
+}
+
+static void test_rate_falls_by_a_cosine(void **state)
+{
+    optinc_train_options options = optinc_train_options_default();
+
+    (void)state;
+    options.epochs = 100;
+    options.learning_rate = 0.8;
+    assert_true(fabs(oi_rate_at(&options, 0.0) - 0.8) <= 1e-15);
+    assert_true(fabs(oi_rate_at(&options, 50.0) - 0.4) <= 1e-15);
+    assert_true(fabs(oi_rate_at(&options, 100.0 / 3.0) - 0.6) <= 1e-12);
+    assert_true(fabs(oi_rate_at(&options, 100.0) - 0.4) <= 1e-15);
+    assert_true(fabs(oi_rate_at(&options, 250.0) - 0.1) <= 1e-15);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradient_is_the_derivative),
+        cmocka_unit_test(test_move_is_the_exponential),
+        cmocka_unit_test(test_orthogonality_is_kept),
+        cmocka_unit_test(test_nearest_segment),
+        cmocka_unit_test(test_step_descends),
+        cmocka_unit_test(test_rate_falls_by_a_cosine),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Training workloads that compare OptINC with a float ring."""

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""What all workloads share: command line, launch, trainer, log, checkpoints, progress."""
