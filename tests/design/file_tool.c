@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For check_safetensors.py: `write FILE` saves the sample design, `read FILE` loads a file and prints
- * the checksum of its design, `sample` prints that of the sample. */
+/* For check_safetensors.py and the fuzzer's seeds: `write FILE` saves the sample design, `small FILE`
+ * its second level alone and without a table, `read FILE` loads a file; each, and `sample`, prints
+ * the design's checksum. */
 #include "design/make_design.h"
 
 #include <inttypes.h>
@@ -26,10 +27,14 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "read") == 0) {
         status = optinc_design_load(argv[2], &log, &design);
     } else {
+        bool small = strcmp(argv[1], "small") == 0;
+
         sample_fill(&s);
-        status = optinc_design_create(s.units, 2, &log, &design);
+        if (small)
+            s.units[1].table = NULL;
+        status = optinc_design_create(small ? &s.units[1] : s.units, small ? 1 : 2, &log, &design);
     }
-    if (!status && strcmp(argv[1], "write") == 0)
+    if (!status && argc > 2 && strcmp(argv[1], "read") != 0)
         status = optinc_design_save(design, argv[2], &log);
     if (!status)
         printf("%016" PRIx64 "\n", optinc_design_checksum(design));
