@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library's C types as ctypes sees them. Field for field those of include/optinc/*.h; a test
+compares sizes and offsets with what the C compiler says."""
+
+import ctypes as c
+
+STATUS_OK = 0
+STATUS_TRANSPORT = -9
+STATUS_TIMEOUT = -12
+STATUS_NAMES = {0: "OK", -1: "INVALID_ARGUMENT", -2: "OUT_OF_MEMORY", -3: "OVERFLOW",
+                -4: "UNSUPPORTED", -5: "IO", -6: "FORMAT", -7: "CHECKSUM", -8: "MISMATCH",
+                -9: "TRANSPORT", -10: "NOT_EXACT", -11: "NO_CONVERGENCE", -12: "TIMEOUT",
+                -13: "INTERRUPTED", -14: "NON_FINITE", -15: "SELF_CHECK"}
+LOG_ERROR, LOG_WARNING, LOG_INFO = 0, 1, 2
+SLOTS = 8
+OPS = {"sum": 0, "mean": 1}
+ROUNDINGS = {"nearest": 0, "stochastic": 1}
+ACTIVATIONS = {"relu": 1, "saturating": 2}
+VARIANTS = {"half_up": 0, "stochastic": 1}
+
+LogWrite = c.CFUNCTYPE(None, c.c_void_p, c.c_int, c.c_char_p)
+
+
+class Log(c.Structure):
+    _fields_ = [("write", LogWrite), ("user", c.c_void_p)]
+
+
+StartAlltoall = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_uint32, c.c_void_p, c.c_void_p, c.c_size_t)
+StartAllgather = StartAlltoall
+StartMax = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_uint32, c.c_void_p, c.c_size_t)
+StartSendrecv = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint32, c.c_void_p,
+                            c.c_uint32, c.c_size_t)
+Wait = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_uint32)
+Progress = c.CFUNCTYPE(None, c.c_void_p)
+
+
+class Transport(c.Structure):
+    _fields_ = [("user", c.c_void_p), ("rank", c.c_uint32), ("size", c.c_uint32),
+                ("start_alltoall", StartAlltoall), ("start_allgather", StartAllgather),
+                ("start_max", StartMax), ("start_sendrecv", StartSendrecv), ("wait", Wait),
+                ("progress", Progress)]
+
+
+class CollectiveOptions(c.Structure):
+    _fields_ = [("block_size", c.c_uint32), ("rounding", c.c_int), ("seed", c.c_uint64),
+                ("chunk_elements", c.c_size_t), ("thread_count", c.c_uint32), ("kernel", c.c_int),
+                ("backend", c.c_void_p), ("backend_options", c.c_void_p)]
+
+
+class AllreduceArgs(c.Structure):
+    _fields_ = [("input", c.c_void_p), ("output", c.c_void_p), ("count", c.c_size_t),
+                ("op", c.c_int), ("error_feedback", c.c_void_p), ("step", c.c_uint64)]
+
+
+class AllreduceReport(c.Structure):
+    _fields_ = [("elements", c.c_uint64), ("blocks", c.c_uint64), ("blocks_non_finite", c.c_uint64),
+                ("bytes_sent", c.c_uint64), ("error_bound_max", c.c_double),
+                ("seconds_quantise", c.c_double), ("seconds_exchange", c.c_double),
+                ("seconds_switch", c.c_double), ("seconds_dequantise", c.c_double)]
+
+
+class Spec(c.Structure):
+    _fields_ = [("ports", c.c_uint32), ("bits_in", c.c_uint32), ("bits_out", c.c_uint32),
+                ("divisor_log2", c.c_uint32), ("variant", c.c_int), ("zero_code", c.c_uint64)]
+
+
+class ConstructOptions(c.Structure):
+    _fields_ = [("activation", c.c_int), ("gap", c.c_double)]
+
+
+class Proof(c.Structure):
+    _fields_ = [("kind", c.c_int), ("exact", c.c_bool), ("cases", c.c_uint64),
+                ("errors", c.c_uint64), ("margin_min", c.c_double), ("error_bound", c.c_double)]
+
+
+class VerifyResult(c.Structure):
+    _fields_ = [("exhaustive", Proof), ("compositional", Proof), ("sampled", Proof),
+                ("best", Proof), ("digit_errors", c.c_uint64 * 32), ("seconds", c.c_double)]
+
+
+STRUCTURES = {"optinc_log": Log, "optinc_transport": Transport,
+              "optinc_collective_options": CollectiveOptions,
+              "optinc_allreduce_args": AllreduceArgs, "optinc_allreduce_report": AllreduceReport,
+              "optinc_spec": Spec, "optinc_construct_options": ConstructOptions,
+              "optinc_proof": Proof, "optinc_verify_result": VerifyResult}
+
+_P = c.c_void_p
+_PP = c.POINTER(c.c_void_p)
+# name -> (result, arguments)
+RUNTIME_FUNCTIONS = {
+    "optinc_version": (c.c_char_p, []),
+    "optinc_status_text": (c.c_char_p, [c.c_int]),
+    "optinc_design_load": (c.c_int, [c.c_char_p, c.POINTER(Log), _PP]),
+    "optinc_design_save": (c.c_int, [_P, c.c_char_p, c.POINTER(Log)]),
+    "optinc_design_destroy": (None, [_PP]),
+    "optinc_design_ports": (c.c_uint32, [_P]),
+    "optinc_design_bits": (c.c_uint32, [_P]),
+    "optinc_design_exact": (c.c_bool, [_P]),
+    "optinc_design_checksum": (c.c_uint64, [_P]),
+    "optinc_design_set_proof": (c.c_int, [_P, c.c_uint32, c.POINTER(Proof)]),
+    "optinc_design_set_table": (c.c_int, [_P, c.c_uint32, _P, c.c_size_t]),
+    "optinc_spec_single": (c.c_int, [c.c_uint32, c.c_uint32, c.c_int, c.POINTER(Log),
+                                     c.POINTER(Spec)]),
+    "optinc_backend_exact": (_P, []),
+    "optinc_backend_table": (_P, []),
+    "optinc_collective_create": (c.c_int, [c.POINTER(Transport), _P, c.POINTER(CollectiveOptions),
+                                           c.POINTER(Log), _PP]),
+    "optinc_collective_destroy": (None, [_PP]),
+    "optinc_allreduce": (c.c_int, [_P, c.POINTER(AllreduceArgs), c.POINTER(AllreduceReport)]),
+    "optinc_ring_allreduce": (c.c_int, [c.POINTER(Transport), _P, _P, c.c_size_t, c.c_int, _P]),
+}
+TOOLCHAIN_FUNCTIONS = {
+    "optinc_backend_onn": (_P, []),
+    "optinc_construct": (c.c_int, [c.POINTER(Spec), c.POINTER(ConstructOptions), c.POINTER(Log),
+                                   _PP]),
+    "optinc_verify": (c.c_int, [_P, c.c_uint32, _P, _P, c.POINTER(Log), c.POINTER(VerifyResult)]),
+    "optinc_tabulate": (c.c_int, [_P, c.c_uint32, c.c_size_t, _P, c.POINTER(Log), _PP,
+                                  c.POINTER(c.c_size_t)]),
+    "optinc_table_free": (None, [_PP]),
+}

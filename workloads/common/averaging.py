@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a run averages its gradients: through DDP's float ring, or through an OptINC switch."""
+
+import argparse
+from typing import Any, Protocol
+
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from workloads.common.errors import UserError
+
+
+class Averaging(Protocol):
+    """What the trainer needs of it."""
+
+    def attach(self, model: DistributedDataParallel) -> None:
+        """Before the first backward pass."""
+
+    def configuration(self) -> dict[str, Any]:
+        """Keys of the run log's first line."""
+
+    def reset(self) -> None:
+        """Forgets everything that was seen up to now."""
+
+    def step_record(self) -> dict[str, Any]:
+        """Keys of the run log's step line, for this worker; called once a step."""
+
+    def state_dict(self, module: nn.Module) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], module: nn.Module) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Ring:
+    """DDP without a hook: Gloo's ring all-reduce of floats."""
+
+    def __init__(self, gradient_bytes: int) -> None:
+        workers = dist.get_world_size()
+        # Reduce-scatter and all-gather each send K-1 of K shares.
+        self._bytes = 2 * (workers - 1) * gradient_bytes // workers
+
+    def attach(self, model: DistributedDataParallel) -> None:
+        pass
+
+    def configuration(self) -> dict[str, Any]:
+        return {"collective": "ring", "bytes_sent_source": "formula"}
+
+    def reset(self) -> None:
+        pass
+
+    def step_record(self) -> dict[str, Any]:
+        return {"bytes_sent": self._bytes}
+
+    def state_dict(self, module: nn.Module) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any], module: nn.Module) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class OptINC:
+    """DDP with the communication hook of optinc_torch. The constructor is collective."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        try:
+            import optinc_torch
+        except ImportError as error:
+            raise UserError(f"optinc_torch cannot be imported ({error}); install it with: "
+                            "pip install adapters/torch") from error
+        self._package = optinc_torch
+        self._design_path = str(options.design)
+        try:
+            self._state = optinc_torch.State(
+                design=options.design, bits=options.bits, backend=options.backend,
+                rounding=options.rounding, seed=options.seed,
+                error_feedback=options.error_feedback, measure_every=options.measure_every,
+                timeout_s=options.timeout)
+        except optinc_torch.Error as error:
+            raise UserError(str(error)) from error
+
+    def attach(self, model: DistributedDataParallel) -> None:
+        model.register_comm_hook(self._state, self._package.hook)
+
+    def configuration(self) -> dict[str, Any]:
+        state, design = self._state, self._state.design
+        return {"collective": "optinc", "bytes_sent_source": "library",
+                "design": self._design_path, "design_checksum": f"{design.checksum:016x}",
+                "design_exact": design.exact, "ports": design.ports, "bits": design.bits,
+                "block_size": state.block_size, "backend": state.backend,
+                "rounding": state.rounding, "error_feedback": state.error_feedback,
+                "measure_every": state.measure_every}
+
+    def reset(self) -> None:
+        self._state.reset()
+
+    def step_record(self) -> dict[str, Any]:
+        statistics = self._state.take_statistics()
+        record: dict[str, Any] = {
+            "bytes_sent": statistics.bytes_sent,
+            "seconds_quantise": statistics.seconds_quantise,
+            "seconds_exchange": statistics.seconds_exchange,
+            "seconds_switch": statistics.seconds_switch,
+            "seconds_dequantise": statistics.seconds_dequantise,
+        }
+        if statistics.measured is not None:
+            measured = statistics.measured
+            record.update(error_max=measured.error_max, error_bound=measured.error_bound,
+                          error_rms=measured.error_rms, gradient_rms=measured.gradient_rms)
+        return record
+
+    def state_dict(self, module: nn.Module) -> dict[str, Any]:
+        return self._state.state_dict(module)
+
+    def load_state_dict(self, state: dict[str, Any], module: nn.Module) -> None:
+        self._state.load_state_dict(state, module)
+
+    def close(self) -> None:
+        self._state.close()
+
+
+def create(options: argparse.Namespace, gradient_bytes: int) -> Averaging:
+    """The averaging that --collective names. Collective."""
+    if options.collective == "optinc":
+        return OptINC(options)
+    return Ring(gradient_bytes)
