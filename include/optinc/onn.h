@@ -36,8 +36,8 @@ typedef struct optinc_verify_options {
  * is a result, not an error: OPTINC_OK with errors > 0. */
 typedef struct optinc_verify_result {
     optinc_proof exhaustive;
-    optinc_proof compositional; /* constructed units always */
-    optinc_proof sampled;       /* if neither of the others could be run */
+    optinc_proof compositional; /* constructed units always; errors: states not shown to be right */
+    optinc_proof sampled;       /* where there is no exhaustive and no exact compositional proof */
     optinc_proof best;          /* which of them the design may carry */
     uint64_t digit_errors[32];  /* of the exhaustive or sampled run, by digit */
     double seconds;
@@ -45,7 +45,10 @@ typedef struct optinc_verify_result {
 
 /* Runs the unit's layers and compares with the reference. The compositional proof looks at the
  * layers alone, not at how they were made: it takes each stage from the weights and checks every
- * state that can reach it. */
+ * state that can reach it, rounding included. margin_min of the exhaustive and sampled runs is the
+ * receiver's; the compositional one's includes the steps', as how far a step's input may move before
+ * the step leaves 0 or 1, (1 - g) / 2 by design. Cases that no codes can make (at the last switch of
+ * a cascade, see optinc_spec_check) are left out. A unit without layers: OPTINC_ERR_UNSUPPORTED. */
 OPTINC_API optinc_status optinc_verify(const optinc_design *design, uint32_t level,
                                        const optinc_verify_options *options,
                                        const optinc_progress *progress, const optinc_log *log,
