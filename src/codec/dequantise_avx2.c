@@ -4,8 +4,8 @@
 #include "codec/kernel.h"
 
 #if defined(__AVX2__)
-#include "codec/float_bits.h"
 #include "codec/pack_avx2.h"
+#include "codec/vector.h"
 
 #define PREFETCH_BYTES 1024
 
@@ -64,28 +64,51 @@ static void dequantise_tail(const dequantiser *d, const oi_dequantise_job *job, 
     memcpy(job->y + first, padded, count * sizeof *padded);
 }
 
-static inline __attribute__((always_inline)) void
-dequantise_block(const oi_dequantise_job *job, uint32_t bits, const dequantiser *d, size_t first,
-                 size_t count, bool bypass)
+/* The whole groups among `count` elements; returns how many elements those are. B and the mode are
+ * constants where this is inlined; the dequantiser is a copy, since the stores might change any
+ * other. */
+OI_INLINE size_t dequantise_groups(uint32_t bits, oi_dequantise_mode mode, dequantiser d,
+                                   const uint8_t *symbols, size_t count, float *y, bool bypass)
 {
     size_t i = 0;
 
+    d.mode = mode;
     for (; count - i >= GROUP; i += GROUP) {
-        const uint8_t *from = job->symbols + (first + i) / 4 * bits / 2;
-        float *to = job->y + first + i;
+        const uint8_t *from = symbols + i / 4 * bits / 2;
         __m256i code[VECTORS];
 
         _mm_prefetch((const char *)from + PREFETCH_BYTES, _MM_HINT_T0);
         load_codes(bits, from, code);
         for (size_t v = 0; v < VECTORS; v++)
-            store_vector(to + 8 * v, _mm256_castps_si256(dequantise_vector(d, code[v])), bypass);
+            store_vector(y + i + 8 * v, _mm256_castps_si256(dequantise_vector(&d, code[v])),
+                         bypass);
     }
-    if (i < count)
-        dequantise_tail(d, job, first + i, count - i);
+    return i;
 }
 
-static inline __attribute__((always_inline)) void dequantise_bits(const oi_dequantise_job *job,
-                                                                  uint32_t bits)
+OI_INLINE void dequantise_block(const oi_dequantise_job *job, uint32_t bits, const dequantiser *d,
+                                size_t first, size_t count, bool bypass)
+{
+    const uint8_t *symbols = job->symbols + first / 4 * bits / 2;
+    float *y = job->y + first;
+    size_t done = 0;
+
+    switch (d->mode) {
+    case OI_DEQUANTISE_POWER:
+        done = dequantise_groups(bits, OI_DEQUANTISE_POWER, *d, symbols, count, y, bypass);
+        break;
+    case OI_DEQUANTISE_RECIPROCAL:
+        done = dequantise_groups(bits, OI_DEQUANTISE_RECIPROCAL, *d, symbols, count, y, bypass);
+        break;
+    case OI_DEQUANTISE_DIVIDE:
+        done = dequantise_groups(bits, OI_DEQUANTISE_DIVIDE, *d, symbols, count, y, bypass);
+        break;
+    }
+    if (done < count)
+        dequantise_tail(d, job, first + done, count - done);
+}
+
+OI_INLINE void dequantise_bits(const oi_dequantise_job *job, uint32_t bits)
 {
     bool bypass = job->bypass_cache && (uintptr_t)job->y % 32 == 0 && job->block_size % GROUP == 0;
 

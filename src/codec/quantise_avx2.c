@@ -5,8 +5,8 @@
 
 #if defined(__AVX2__)
 #include "base/philox.h"
-#include "codec/float_bits.h"
 #include "codec/pack_avx2.h"
+#include "codec/vector.h"
 
 #define PIECE 1024u
 #define PREFETCH_BYTES 2048
@@ -59,36 +59,33 @@ void oi_exponents_avx2(const oi_exponent_job *job)
     }
 }
 
-/* One block's constants. In float the product with 2^-e is exact, or so small that it rounds to 0;
- * where 2^-e or L is not a float, in double, as in the plain version. */
+/* In float the product with 2^-e is exact, or so small that it rounds to 0. Where 2^-e or L is not a
+ * float, in double, as in the plain version; so is stochastic rounding. */
+typedef enum quantise_mode { MODE_FLOAT, MODE_DOUBLE, MODE_STOCHASTIC } quantise_mode;
+
+/* One block's constants; scale is for MODE_FLOAT only. */
 typedef struct quantiser {
-    bool in_float;
-    bool stochastic;
     __m256 scale, limit;
     __m256d scale_double, limit_double, unit;
     __m256i zero_code;
 } quantiser;
 
-static inline quantiser make_quantiser(const oi_quantise_job *job, uint8_t byte)
+OI_INLINE quantiser make_quantiser(uint32_t bits, int exponent)
 {
-    int exponent = oi_exponent_of_byte(job->bits, byte);
-    double limit = (double)((1u << (job->bits - 1)) - 1);
+    double limit = (double)((1u << (bits - 1)) - 1);
     quantiser q;
 
-    q.stochastic = job->rounding == OPTINC_ROUND_STOCHASTIC;
-    q.in_float =
-        !q.stochastic && job->bits <= OI_BITS_FLOAT_MAX && oi_is_normal_exponent(-exponent);
-    q.scale = _mm256_set1_ps(q.in_float ? oi_power_of_two(-exponent) : 0);
+    q.scale = _mm256_set1_ps(oi_is_normal_exponent(-exponent) ? oi_power_of_two(-exponent) : 0);
     q.limit = _mm256_set1_ps((float)limit);
     q.scale_double = _mm256_set1_pd(oi_power_of_two_double(-exponent));
     q.limit_double = _mm256_set1_pd(limit);
     q.unit = _mm256_set1_pd(oi_power_of_two_double(exponent));
-    q.zero_code = _mm256_set1_epi32((int)(1u << (job->bits - 1)));
+    q.zero_code = _mm256_set1_epi32((int)(1u << (bits - 1)));
     return q;
 }
 
 /* word / 2^32: as a signed number first, for AVX2 converts no other */
-static inline __m256d uniform(__m128i word)
+OI_INLINE __m256d uniform(__m128i word)
 {
     __m256d shifted = _mm256_cvtepi32_pd(_mm_xor_si128(word, _mm_set1_epi32((int)0x80000000u)));
 
@@ -96,7 +93,7 @@ static inline __m256d uniform(__m128i word)
 }
 
 /* floor(v + word / 2^32), as in plain.c; whole numbers */
-static inline __m256d round_stochastic(__m256d v, __m128i word)
+OI_INLINE __m256d round_stochastic(__m256d v, __m128i word)
 {
     const __m256d one = _mm256_set1_pd(1), minus_zero = _mm256_set1_pd(-0.0);
     __m256d u = uniform(word);
@@ -112,20 +109,26 @@ static inline __m256d round_stochastic(__m256d v, __m128i word)
     return _mm256_or_pd(rounded, _mm256_and_pd(minus_zero, v));
 }
 
-/* v clamped before it is rounded, which is the same for a whole limit; a NaN becomes the second
- * operand of max */
-static inline __m128i quantise_double(const quantiser *q, __m128 x, const uint32_t *words)
+/* Clamped before it is rounded, which is the same for a whole limit; a NaN becomes the second
+ * operand of max. */
+OI_INLINE __m128i clamp_double(const quantiser *q, __m256d v)
 {
-    __m256d v = _mm256_mul_pd(_mm256_cvtps_pd(x), q->scale_double);
-
-    if (q->stochastic)
-        v = round_stochastic(v, _mm_loadu_si128((const __m128i *)words));
     v = _mm256_max_pd(v, _mm256_sub_pd(_mm256_setzero_pd(), q->limit_double));
     return _mm256_cvtpd_epi32(_mm256_min_pd(v, q->limit_double));
 }
 
+/* 4 elements to k; words: NULL unless stochastic */
+OI_INLINE __m128i quantise_double(const quantiser *q, __m128 x, const uint32_t *words)
+{
+    __m256d v = _mm256_mul_pd(_mm256_cvtps_pd(x), q->scale_double);
+
+    if (words)
+        v = round_stochastic(v, _mm_loadu_si128((const __m128i *)words));
+    return clamp_double(q, v);
+}
+
 /* x - 2^e k, the product exact */
-static inline __m128 error_left(const quantiser *q, __m128 x, __m128i k)
+OI_INLINE __m128 error_left(const quantiser *q, __m128 x, __m128i k)
 {
     __m256d sent = _mm256_mul_pd(_mm256_cvtepi32_pd(k), q->unit);
 
@@ -133,20 +136,24 @@ static inline __m128 error_left(const quantiser *q, __m128 x, __m128i k)
 }
 
 /* 8 elements to their codes; `carried`, if there is one, gets the quantisation error */
-static inline __m256i quantise_vector(const quantiser *q, const float *x, float *carried,
-                                      const uint32_t *words)
+OI_INLINE __m256i quantise_vector(quantise_mode mode, const quantiser *q, const float *x,
+                                  float *carried, const uint32_t *words)
 {
     __m256 value = _mm256_loadu_ps(x);
     __m128 low = _mm256_castps256_ps128(value), high = _mm256_extractf128_ps(value, 1);
     __m256i k;
 
-    if (q->in_float) {
+    if (mode == MODE_FLOAT) {
         __m256 v = _mm256_mul_ps(value, q->scale);
 
         v = _mm256_max_ps(v, _mm256_sub_ps(_mm256_setzero_ps(), q->limit));
         k = _mm256_cvtps_epi32(_mm256_min_ps(v, q->limit));
     } else {
-        k = _mm256_set_m128i(quantise_double(q, high, words + 4), quantise_double(q, low, words));
+        bool drawn = mode == MODE_STOCHASTIC;
+        __m128i k_low = quantise_double(q, low, drawn ? words : NULL);
+        __m128i k_high = quantise_double(q, high, drawn ? words + 4 : NULL);
+
+        k = _mm256_set_m128i(k_high, k_low);
     }
     if (carried) {
         _mm_storeu_ps(carried, error_left(q, low, _mm256_castsi256_si128(k)));
@@ -156,55 +163,97 @@ static inline __m256i quantise_vector(const quantiser *q, const float *x, float 
 }
 
 /* Fewer than GROUP elements: a padded copy, packed by the plain code. */
-static void quantise_tail(const quantiser *q, const oi_quantise_job *job, size_t first,
-                          size_t count, const uint32_t *words)
+static void quantise_tail(quantise_mode mode, const quantiser *q, const oi_quantise_job *job,
+                          size_t first, size_t count, const uint32_t *words)
 {
     float padded[GROUP] = {0};
     uint32_t codes[GROUP];
 
     memcpy(padded, job->x + first, count * sizeof *padded);
     for (size_t i = 0; i < GROUP; i += 8)
-        _mm256_storeu_si256(
-            (__m256i *)(codes + i),
-            quantise_vector(q, padded + i, job->carried ? padded + i : NULL, words + i));
+        _mm256_storeu_si256((__m256i *)(codes + i),
+                            quantise_vector(mode, q, padded + i, job->carried ? padded + i : NULL,
+                                            words ? words + i : NULL));
     oi_codes_pack(job->bits, codes, count, job->symbols + first / 4 * job->bits / 2);
     if (job->carried)
         memcpy(job->carried + first, padded, count * sizeof *padded);
 }
 
-/* count <= PIECE elements of one block, from `first` on. B is a constant where this is inlined. */
-static inline __attribute__((always_inline)) void quantise_piece(const oi_quantise_job *job,
-                                                                 uint32_t bits, const quantiser *q,
-                                                                 size_t first, size_t count,
-                                                                 bool bypass)
+/* The whole groups among count <= PIECE elements of one block; returns how many elements those are.
+ * What is constant where this is inlined costs nothing: B, the mode, whether there is feedback. The
+ * quantiser is a copy, since the stores might change any other. words: NULL unless stochastic */
+OI_INLINE size_t quantise_groups(uint32_t bits, quantise_mode mode, quantiser q, const float *x,
+                                 float *carried, const uint32_t *words, size_t count,
+                                 uint8_t *symbols, bool bypass)
 {
-    uint32_t words[PIECE + GROUP];
     size_t i = 0;
 
-    if (q->stochastic) {
-        oi_philox_words(job->stream.seed, job->stream.step, job->stream.element_first + first,
-                        count, OI_PURPOSE_QUANTISE, words);
-        memset(words + count, 0, GROUP * sizeof *words);
-    }
     for (; count - i >= GROUP; i += GROUP) {
         __m256i code[VECTORS];
-        const float *x = job->x + first + i;
-        float *carried = job->carried ? job->carried + first + i : NULL;
 
-        _mm_prefetch((const char *)x + PREFETCH_BYTES, _MM_HINT_T0);
-        _mm_prefetch((const char *)x + PREFETCH_BYTES + 64, _MM_HINT_T0);
-        for (size_t v = 0; v < VECTORS; v++)
-            code[v] =
-                quantise_vector(q, x + 8 * v, carried ? carried + 8 * v : NULL, words + i + 8 * v);
-        store_codes(bits, code, job->symbols + (first + i) / 4 * bits / 2, bypass);
+        _mm_prefetch((const char *)(x + i) + PREFETCH_BYTES, _MM_HINT_T0);
+        _mm_prefetch((const char *)(x + i) + PREFETCH_BYTES + 64, _MM_HINT_T0);
+        for (size_t v = 0; v < VECTORS; v++) {
+            size_t at = i + 8 * v;
+
+            code[v] = quantise_vector(mode, &q, x + at, carried ? carried + at : NULL,
+                                      words ? words + at : NULL);
+        }
+        store_codes(bits, code, symbols + i / 4 * bits / 2, bypass);
     }
-    if (i < count)
-        quantise_tail(q, job, first + i, count - i, words + i);
+    return i;
+}
+
+static void quantise_stochastic(const oi_quantise_job *job, const quantiser *q, size_t first,
+                                size_t count)
+{
+    uint32_t words[PIECE + GROUP];
+
+    for (size_t i = 0, done; i < count; i += PIECE) {
+        size_t at = first + i, some = oi_smaller(PIECE, count - i);
+
+        oi_philox_words(job->stream.seed, job->stream.step, job->stream.element_first + at, some,
+                        OI_PURPOSE_QUANTISE, words);
+        memset(words + some, 0, GROUP * sizeof *words);
+        done = quantise_groups(job->bits, MODE_STOCHASTIC, *q, job->x + at,
+                               job->carried ? job->carried + at : NULL, words, some,
+                               job->symbols + at / 4 * job->bits / 2, false);
+        if (done < some)
+            quantise_tail(MODE_STOCHASTIC, q, job, at + done, some - done, words + done);
+    }
+}
+
+/* `count` elements of one block with a scale, from `first` on */
+OI_INLINE void quantise_block(const oi_quantise_job *job, uint32_t bits, uint8_t byte, size_t first,
+                              size_t count, bool bypass)
+{
+    int exponent = oi_exponent_of_byte(bits, byte);
+    quantiser q = make_quantiser(bits, exponent);
+    const float *x = job->x + first;
+    float *carried = job->carried ? job->carried + first : NULL;
+    uint8_t *symbols = job->symbols + first / 4 * bits / 2;
+    quantise_mode mode = MODE_DOUBLE;
+    size_t done;
+
+    if (job->rounding == OPTINC_ROUND_STOCHASTIC) {
+        quantise_stochastic(job, &q, first, count);
+        return;
+    }
+    if (bits <= OI_BITS_FLOAT_MAX && oi_is_normal_exponent(-exponent)) {
+        mode = MODE_FLOAT;
+        done = carried
+                   ? quantise_groups(bits, MODE_FLOAT, q, x, carried, NULL, count, symbols, bypass)
+                   : quantise_groups(bits, MODE_FLOAT, q, x, NULL, NULL, count, symbols, bypass);
+    } else {
+        done = quantise_groups(bits, MODE_DOUBLE, q, x, carried, NULL, count, symbols, bypass);
+    }
+    if (done < count)
+        quantise_tail(mode, &q, job, first + done, count - done, NULL);
 }
 
 /* Zero and non-finite blocks hold nothing but the zero code. */
-static inline __attribute__((always_inline)) void
-fill_zero_codes(const oi_quantise_job *job, uint32_t bits, size_t first, size_t count)
+OI_INLINE void fill_zero_codes(const oi_quantise_job *job, uint32_t bits, size_t first,
+                               size_t count)
 {
     const __m256i zero = _mm256_set1_epi32((int)(1u << (bits - 1)));
     const __m256i code[VECTORS] = {zero, zero, zero, zero};
@@ -218,8 +267,7 @@ fill_zero_codes(const oi_quantise_job *job, uint32_t bits, size_t first, size_t 
     oi_codes_pack(bits, rest, count - i, job->symbols + (first + i) / 4 * bits / 2);
 }
 
-static inline __attribute__((always_inline)) void quantise_bits(const oi_quantise_job *job,
-                                                                uint32_t bits)
+OI_INLINE void quantise_bits(const oi_quantise_job *job, uint32_t bits)
 {
     /* groups are 4 B bytes apart: from an aligned start, in aligned blocks, all stay aligned */
     bool bypass = job->bypass_cache && (bits == 4 || bits == 8 || bits == 16 || bits == 32) &&
@@ -235,10 +283,7 @@ static inline __attribute__((always_inline)) void quantise_bits(const oi_quantis
                 memset(job->carried + first, 0, count * sizeof *job->carried);
             continue;
         }
-        quantiser q = make_quantiser(job, byte);
-
-        for (size_t i = 0; i < count; i += PIECE)
-            quantise_piece(job, bits, &q, first + i, oi_smaller(PIECE, count - i), bypass);
+        quantise_block(job, bits, byte, first, count, bypass);
     }
     if (bypass)
         _mm_sfence();

@@ -5,8 +5,8 @@
 
 #if defined(__AVX512BW__)
 #include "base/philox.h"
-#include "codec/float_bits.h"
 #include "codec/pack_avx512.h"
+#include "codec/vector.h"
 
 #define PIECE 1024u
 #define PREFETCH_BYTES 2048
@@ -25,7 +25,7 @@ static uint32_t largest_magnitude(const float *x, size_t count)
                 largest[v], _mm512_and_si512(_mm512_loadu_si512(x + i + 16 * v), mask));
         }
     for (; i < count; i += 16) {
-        __mmask16 lanes = count - i >= 16 ? 0xFFFF : (__mmask16)((1u << (count - i)) - 1);
+        __mmask16 lanes = (__mmask16)(count - i >= 16 ? 0xFFFFu : (1u << (count - i)) - 1);
 
         largest[0] = _mm512_max_epu32(
             largest[0], _mm512_and_si512(_mm512_maskz_loadu_epi32(lanes, x + i), mask));
@@ -42,36 +42,33 @@ void oi_exponents_avx512(const oi_exponent_job *job)
             largest_magnitude(job->x + first, oi_smaller(job->block_size, job->count - first)));
 }
 
-/* One block's constants. In float the product with 2^-e is exact, or so small that it rounds to 0;
- * where 2^-e or L is not a float, in double, as in the plain version. */
+/* In float the product with 2^-e is exact, or so small that it rounds to 0. Where 2^-e or L is not a
+ * float, in double, as in the plain version; so is stochastic rounding. */
+typedef enum quantise_mode { MODE_FLOAT, MODE_DOUBLE, MODE_STOCHASTIC } quantise_mode;
+
+/* One block's constants; scale is for MODE_FLOAT only. */
 typedef struct quantiser {
-    bool in_float;
-    bool stochastic;
     __m512 scale, limit;
     __m512d scale_double, limit_double, unit;
     __m512i zero_code;
 } quantiser;
 
-static inline quantiser make_quantiser(const oi_quantise_job *job, uint8_t byte)
+OI_INLINE quantiser make_quantiser(uint32_t bits, int exponent)
 {
-    int exponent = oi_exponent_of_byte(job->bits, byte);
-    double limit = (double)((1u << (job->bits - 1)) - 1);
+    double limit = (double)((1u << (bits - 1)) - 1);
     quantiser q;
 
-    q.stochastic = job->rounding == OPTINC_ROUND_STOCHASTIC;
-    q.in_float =
-        !q.stochastic && job->bits <= OI_BITS_FLOAT_MAX && oi_is_normal_exponent(-exponent);
-    q.scale = _mm512_set1_ps(q.in_float ? oi_power_of_two(-exponent) : 0);
+    q.scale = _mm512_set1_ps(oi_is_normal_exponent(-exponent) ? oi_power_of_two(-exponent) : 0);
     q.limit = _mm512_set1_ps((float)limit);
     q.scale_double = _mm512_set1_pd(oi_power_of_two_double(-exponent));
     q.limit_double = _mm512_set1_pd(limit);
     q.unit = _mm512_set1_pd(oi_power_of_two_double(exponent));
-    q.zero_code = _mm512_set1_epi32((int)(1u << (job->bits - 1)));
+    q.zero_code = _mm512_set1_epi32((int)(1u << (bits - 1)));
     return q;
 }
 
 /* floor(v + word / 2^32), as in plain.c; whole numbers */
-static inline __m512d round_stochastic(__m512d v, __m256i word)
+OI_INLINE __m512d round_stochastic(__m512d v, __m256i word)
 {
     const __m512d one = _mm512_set1_pd(1);
     __m512d u = _mm512_mul_pd(_mm512_cvtepu32_pd(word), _mm512_set1_pd(0x1p-32));
@@ -87,40 +84,49 @@ static inline __m512d round_stochastic(__m512d v, __m256i word)
     return _mm512_mask_sub_pd(rounded, negative, _mm512_setzero_pd(), rounded);
 }
 
-/* v clamped before it is rounded, which is the same for a whole limit; a NaN becomes the second
- * operand of max */
-static inline __m256i quantise_double(const quantiser *q, __m256 x, const uint32_t *words)
+/* Clamped before it is rounded, which is the same for a whole limit; a NaN becomes the second
+ * operand of max. */
+OI_INLINE __m256i clamp_double(const quantiser *q, __m512d v)
 {
-    __m512d v = _mm512_mul_pd(_mm512_cvtps_pd(x), q->scale_double);
-
-    if (q->stochastic)
-        v = round_stochastic(v, _mm256_loadu_si256((const __m256i *)words));
     v = _mm512_max_pd(v, _mm512_sub_pd(_mm512_setzero_pd(), q->limit_double));
     return _mm512_cvtpd_epi32(_mm512_min_pd(v, q->limit_double));
 }
 
+/* 8 elements to k; words: NULL unless stochastic */
+OI_INLINE __m256i quantise_double(const quantiser *q, __m256 x, const uint32_t *words)
+{
+    __m512d v = _mm512_mul_pd(_mm512_cvtps_pd(x), q->scale_double);
+
+    if (words)
+        v = round_stochastic(v, _mm256_loadu_si256((const __m256i *)words));
+    return clamp_double(q, v);
+}
+
 /* x - 2^e k: 2^e k is exact in double, so the fused product rounds like the plain one */
-static inline __m256 error_left(const quantiser *q, __m256 x, __m256i k)
+OI_INLINE __m256 error_left(const quantiser *q, __m256 x, __m256i k)
 {
     return _mm512_cvtpd_ps(_mm512_fnmadd_pd(_mm512_cvtepi32_pd(k), q->unit, _mm512_cvtps_pd(x)));
 }
 
 /* 16 elements to their codes; `carried`, if there is one, gets the quantisation error */
-static inline __m512i quantise_vector(const quantiser *q, const float *x, float *carried,
-                                      const uint32_t *words)
+OI_INLINE __m512i quantise_vector(quantise_mode mode, const quantiser *q, const float *x,
+                                  float *carried, const uint32_t *words)
 {
     __m512 value = _mm512_loadu_ps(x);
     __m256 low = _mm512_castps512_ps256(value), high = _mm512_extractf32x8_ps(value, 1);
     __m512i k;
 
-    if (q->in_float) {
+    if (mode == MODE_FLOAT) {
         __m512 v = _mm512_mul_ps(value, q->scale);
 
         v = _mm512_max_ps(v, _mm512_sub_ps(_mm512_setzero_ps(), q->limit));
         k = _mm512_cvtps_epi32(_mm512_min_ps(v, q->limit));
     } else {
-        k = _mm512_inserti32x8(_mm512_castsi256_si512(quantise_double(q, low, words)),
-                               quantise_double(q, high, words + 8), 1);
+        bool drawn = mode == MODE_STOCHASTIC;
+        __m256i k_low = quantise_double(q, low, drawn ? words : NULL);
+        __m256i k_high = quantise_double(q, high, drawn ? words + 8 : NULL);
+
+        k = _mm512_inserti32x8(_mm512_castsi256_si512(k_low), k_high, 1);
     }
     if (carried) {
         _mm256_storeu_ps(carried, error_left(q, low, _mm512_castsi512_si256(k)));
@@ -130,8 +136,8 @@ static inline __m512i quantise_vector(const quantiser *q, const float *x, float 
 }
 
 /* Fewer than GROUP elements: a padded copy, whose codes beyond `count` are made zero bits. */
-static void quantise_tail(const quantiser *q, const oi_quantise_job *job, size_t first,
-                          size_t count, const uint32_t *words)
+static void quantise_tail(quantise_mode mode, const quantiser *q, const oi_quantise_job *job,
+                          size_t first, size_t count, const uint32_t *words)
 {
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     float padded[GROUP] = {0};
@@ -145,8 +151,8 @@ static void quantise_tail(const quantiser *q, const oi_quantise_job *job, size_t
 
         used = 16 * v < count ? used : 0;
         code[v] = _mm512_maskz_mov_epi32(
-            used, quantise_vector(q, padded + 16 * v, job->carried ? padded + 16 * v : NULL,
-                                  words + 16 * v));
+            used, quantise_vector(mode, q, padded + 16 * v, job->carried ? padded + 16 * v : NULL,
+                                  words ? words + 16 * v : NULL));
     }
     store_codes(job->bits, code, bytes, false);
     memcpy(job->symbols + first / 4 * job->bits / 2, bytes, (count * job->bits + 7) / 8);
@@ -154,40 +160,81 @@ static void quantise_tail(const quantiser *q, const oi_quantise_job *job, size_t
         memcpy(job->carried + first, padded, count * sizeof *padded);
 }
 
-/* count <= PIECE elements of one block, from `first` on. B is a constant where this is inlined. */
-static inline __attribute__((always_inline)) void quantise_piece(const oi_quantise_job *job,
-                                                                 uint32_t bits, const quantiser *q,
-                                                                 size_t first, size_t count,
-                                                                 bool bypass)
+/* The whole groups among count <= PIECE elements of one block; returns how many elements those are.
+ * What is constant where this is inlined costs nothing: B, the mode, whether there is feedback. The
+ * quantiser is a copy, since the stores might change any other. words: NULL unless stochastic */
+OI_INLINE size_t quantise_groups(uint32_t bits, quantise_mode mode, quantiser q, const float *x,
+                                 float *carried, const uint32_t *words, size_t count,
+                                 uint8_t *symbols, bool bypass)
 {
-    uint32_t words[PIECE + GROUP];
     size_t i = 0;
 
-    if (q->stochastic)
-        oi_philox_words(job->stream.seed, job->stream.step, job->stream.element_first + first,
-                        count, OI_PURPOSE_QUANTISE, words);
     for (; count - i >= GROUP; i += GROUP) {
         __m512i code[VECTORS];
 
+        for (size_t v = 0; v < VECTORS; v++)
+            _mm_prefetch((const char *)(x + i + 16 * v) + PREFETCH_BYTES, _MM_HINT_T0);
         for (size_t v = 0; v < VECTORS; v++) {
-            size_t at = first + i + 16 * v;
+            size_t at = i + 16 * v;
 
-            _mm_prefetch((const char *)(job->x + at) + PREFETCH_BYTES, _MM_HINT_T0);
-            code[v] = quantise_vector(q, job->x + at, job->carried ? job->carried + at : NULL,
-                                      words + i + 16 * v);
+            code[v] = quantise_vector(mode, &q, x + at, carried ? carried + at : NULL,
+                                      words ? words + at : NULL);
         }
-        store_codes(bits, code, job->symbols + (first + i) / 4 * bits / 2, bypass);
+        store_codes(bits, code, symbols + i / 4 * bits / 2, bypass);
     }
-    if (i < count) {
-        if (q->stochastic)
-            memset(words + count, 0, GROUP * sizeof *words);
-        quantise_tail(q, job, first + i, count - i, words + i);
+    return i;
+}
+
+static void quantise_stochastic(const oi_quantise_job *job, const quantiser *q, size_t first,
+                                size_t count)
+{
+    uint32_t words[PIECE + GROUP];
+
+    for (size_t i = 0, done; i < count; i += PIECE) {
+        size_t at = first + i, some = oi_smaller(PIECE, count - i);
+
+        oi_philox_words(job->stream.seed, job->stream.step, job->stream.element_first + at, some,
+                        OI_PURPOSE_QUANTISE, words);
+        memset(words + some, 0, GROUP * sizeof *words);
+        done = quantise_groups(job->bits, MODE_STOCHASTIC, *q, job->x + at,
+                               job->carried ? job->carried + at : NULL, words, some,
+                               job->symbols + at / 4 * job->bits / 2, false);
+        if (done < some)
+            quantise_tail(MODE_STOCHASTIC, q, job, at + done, some - done, words + done);
     }
 }
 
+/* `count` elements of one block with a scale, from `first` on */
+OI_INLINE void quantise_block(const oi_quantise_job *job, uint32_t bits, uint8_t byte, size_t first,
+                              size_t count, bool bypass)
+{
+    int exponent = oi_exponent_of_byte(bits, byte);
+    quantiser q = make_quantiser(bits, exponent);
+    const float *x = job->x + first;
+    float *carried = job->carried ? job->carried + first : NULL;
+    uint8_t *symbols = job->symbols + first / 4 * bits / 2;
+    quantise_mode mode = MODE_DOUBLE;
+    size_t done;
+
+    if (job->rounding == OPTINC_ROUND_STOCHASTIC) {
+        quantise_stochastic(job, &q, first, count);
+        return;
+    }
+    if (bits <= OI_BITS_FLOAT_MAX && oi_is_normal_exponent(-exponent)) {
+        mode = MODE_FLOAT;
+        done = carried
+                   ? quantise_groups(bits, MODE_FLOAT, q, x, carried, NULL, count, symbols, bypass)
+                   : quantise_groups(bits, MODE_FLOAT, q, x, NULL, NULL, count, symbols, bypass);
+    } else {
+        done = quantise_groups(bits, MODE_DOUBLE, q, x, carried, NULL, count, symbols, bypass);
+    }
+    if (done < count)
+        quantise_tail(mode, &q, job, first + done, count - done, NULL);
+}
+
 /* Zero and non-finite blocks hold nothing but the zero code. */
-static inline __attribute__((always_inline)) void
-fill_zero_codes(const oi_quantise_job *job, uint32_t bits, size_t first, size_t count)
+OI_INLINE void fill_zero_codes(const oi_quantise_job *job, uint32_t bits, size_t first,
+                               size_t count)
 {
     const __m512i zero = _mm512_set1_epi32((int)(1u << (bits - 1)));
     const __m512i code[VECTORS] = {zero, zero, zero, zero};
@@ -201,8 +248,7 @@ fill_zero_codes(const oi_quantise_job *job, uint32_t bits, size_t first, size_t 
     oi_codes_pack(bits, rest, count - i, job->symbols + (first + i) / 4 * bits / 2);
 }
 
-static inline __attribute__((always_inline)) void quantise_bits(const oi_quantise_job *job,
-                                                                uint32_t bits)
+OI_INLINE void quantise_bits(const oi_quantise_job *job, uint32_t bits)
 {
     /* groups are 8 B bytes apart: from an aligned start with aligned blocks all stay aligned */
     size_t alignment = bits == 4 ? 32 : 64;
@@ -219,10 +265,7 @@ static inline __attribute__((always_inline)) void quantise_bits(const oi_quantis
                 memset(job->carried + first, 0, count * sizeof *job->carried);
             continue;
         }
-        quantiser q = make_quantiser(job, byte);
-
-        for (size_t i = 0; i < count; i += PIECE)
-            quantise_piece(job, bits, &q, first + i, oi_smaller(PIECE, count - i), bypass);
+        quantise_block(job, bits, byte, first, count, bypass);
     }
     if (bypass)
         _mm_sfence();

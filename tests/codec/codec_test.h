@@ -91,9 +91,9 @@ static inline int64_t oracle_nearest(float x, int e, uint32_t bits)
     take_apart(x, &fraction, &power);
     power -= e;
     if (power >= 40)
-        return clamp_code((__int128)fraction << 64, bits);
+        return clamp_code(fraction * ((__int128)1 << 64), bits);
     if (power >= 0)
-        return clamp_code((__int128)fraction << power, bits);
+        return clamp_code(fraction * ((__int128)1 << power), bits);
     if (power < -30)
         return 0;
     magnitude = fraction < 0 ? -fraction : fraction;
@@ -114,13 +114,13 @@ static inline int64_t oracle_stochastic(float x, int e, uint32_t word, uint32_t 
     take_apart(x, &fraction, &power);
     power -= e;
     if (power >= 40)
-        return clamp_code((__int128)fraction << 64, bits);
+        return clamp_code(fraction * ((__int128)1 << 64), bits);
     if (power >= 0)
-        return clamp_code((__int128)fraction << power, bits);
+        return clamp_code(fraction * ((__int128)1 << power), bits);
     if (power < -90) /* |x / 2^e| < 2^-66, less than the smallest step of word / 2^32 */
         return fraction < 0 && word == 0 ? -1 : 0;
     scale = -power > 32 ? -power : 32;
-    sum = ((__int128)fraction << (scale + power)) + ((__int128)word << (scale - 32));
+    sum = fraction * ((__int128)1 << (scale + power)) + ((__int128)word << (scale - 32));
     return clamp_code(sum >> scale, bits); /* arithmetic shift: floor */
 }
 

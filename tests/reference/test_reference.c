@@ -283,13 +283,14 @@ static void test_cascades_pass_the_check(void **state)
                 for (uint32_t bits = 2; bits <= 32; bits += 2) {
                     uint32_t below_log2 = (uint32_t)__builtin_ctz(ports_below);
                     uint32_t more = 2 * ((below_log2 + 1) / 2);
+                    /* where bits_in is refused anyway, zero_code need not make sense */
                     optinc_spec top = {
                         .ports = ports,
                         .bits_in = bits + levels_below * more,
                         .bits_out = bits,
                         .divisor_log2 = levels_below * below_log2 + (uint32_t)__builtin_ctz(ports),
                         .variant = OPTINC_VARIANT_HALF_UP,
-                        .zero_code = (uint64_t)1 << (levels_below * below_log2 + bits - 1)};
+                        .zero_code = (uint64_t)1 << ((levels_below * below_log2 + bits - 1) % 64)};
                     bool fits = top.bits_in <= 48 && top.divisor_log2 <= 24;
 
                     assert_int_equal(optinc_spec_check(&top, NULL),

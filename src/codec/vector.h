@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Powers of two made of their bits: what the vector kernels compute for every block. */
-#ifndef OI_CODEC_FLOAT_BITS_H
-#define OI_CODEC_FLOAT_BITS_H
+/* What the vector kernels share: powers of two made of their bits, how a block is computed. */
+#ifndef OI_CODEC_VECTOR_H
+#define OI_CODEC_VECTOR_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* Of what is inlined by force: the vector kernels are written once for every B and mode, which are
+ * constants at each place of use. */
+#define OI_INLINE static inline __attribute__((always_inline))
 
 /* Above this B, 2^(B-1)-1 is not a float, and a product of a code and a float may round. */
 #define OI_BITS_FLOAT_MAX 24u
