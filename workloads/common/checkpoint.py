@@ -102,7 +102,9 @@ def load(path: Path, configuration: dict[str, Any]) -> tuple[int, dict[str, Any]
     differing = sorted(key for key in saved.keys() | configuration.keys()
                        if saved.get(key) != configuration.get(key))
     if differing:
-        changes = "; ".join(f"{key}: {saved.get(key)} in the checkpoint, {configuration.get(key)} now"
-                            for key in differing)
+        changes = "; ".join(
+            f"{key}: {saved.get(key)} in the checkpoint, {configuration.get(key)} now"
+            for key in differing)
         raise UserError(f"{path}: made by another run ({changes})")
-    return step, _load_tensors(path / "model.pt"), _load_tensors(path / f"rank-{dist.get_rank()}.pt")
+    own = _load_tensors(path / f"rank-{dist.get_rank()}.pt")
+    return step, _load_tensors(path / "model.pt"), own

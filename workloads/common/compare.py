@@ -76,8 +76,10 @@ def table(summaries: Sequence[Summary]) -> str:
     rows = [["", *(s.name for s in summaries)]]
     rows += [[title, *(cell(s) for s in summaries)] for title, cell in _ROWS]
     widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))])
-             for row in rows]
+    lines = []
+    for title, *cells in rows:
+        columns = [cell.rjust(width) for cell, width in zip(cells, widths[1:])]
+        lines.append("  ".join([title.ljust(widths[0]), *columns]))
     first = summaries[0]
     for other in summaries[1:]:
         lines.append(

@@ -9,7 +9,7 @@ from typing import Callable
 from workloads.common.errors import UserError
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Calls write(temporary) and renames the result over `path`. A failure leaves what was there.
 
     The temporary file is in the same folder and carries the process id, so ranks do not collide.

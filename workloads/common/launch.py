@@ -5,7 +5,7 @@ import datetime
 import os
 import signal
 import sys
-from typing import Callable, TypeVar
+from typing import Callable, Optional, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -48,7 +48,8 @@ def initialise(timeout_s: float) -> None:
 def agree(function: Callable[[], T]) -> T:
     """Runs `function` on every worker. A UserError on any of them is raised on all of them, so that
     none is left waiting for the others. Collective."""
-    message, value = None, None
+    message: Optional[str] = None
+    value: Optional[T] = None
     try:
         value = function()
     except UserError as error:
@@ -59,15 +60,14 @@ def agree(function: Callable[[], T]) -> T:
     if failed:
         rank, text = failed[0]
         raise UserError(text if rank == 0 else f"worker {rank}: {text}")
-    return value
+    return cast(T, value)  # no message, so function has returned
 
 
 def first_rank_first(function: Callable[[], T]) -> T:
     """As `agree`, but rank 0 has finished (and filled caches) before the others start."""
     rank = dist.get_rank()
-    values = [agree(lambda: function() if rank == 0 else None),
-              agree(lambda: function() if rank != 0 else None)]
-    return values[0] if rank == 0 else values[1]
+    first = agree(lambda: function() if rank == 0 else None)
+    return cast(T, agree(lambda: first if rank == 0 else function()))
 
 
 def gather(values: list[float]) -> torch.Tensor:

@@ -3,7 +3,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import NoReturn, Optional, Sequence
 
 from workloads.common.errors import UserError
 
@@ -11,7 +11,7 @@ from workloads.common.errors import UserError
 class Parser(argparse.ArgumentParser):
     """Bad options are a UserError, so that one worker prints them and not all."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (--help explains the options)")
 
 
@@ -42,7 +42,7 @@ def parser(description: str, sizes: Sequence[str]) -> Parser:
     run = p.add_argument_group("the run")
     run.add_argument("--out", type=Path, required=True, metavar="RUN_DIR",
                      help="folder for log, checkpoints and caches")
-    run.add_argument("--name", help="label in the log and in pictures (RUN_DIR's name if not given)")
+    run.add_argument("--name", help="label in the log and in pictures (RUN_DIR's name)")
     run.add_argument("--resume", action="store_true", help="continue from RUN_DIR's checkpoint")
     run.add_argument("--overwrite", action="store_true", help="replace a run that is in RUN_DIR")
     run.add_argument("--seed", type=_not_negative, default=1,

@@ -91,7 +91,7 @@ class Trainer:
         try:
             outcome, step = self._train(first)
         except Exception as error:
-            self._end("failed", self._last.get("step", first), message=str(error))
+            self._end("failed", int(self._last.get("step", first)), message=str(error))
             raise
         self._end(outcome, step)
         self._averaging.close()

@@ -51,7 +51,8 @@ def load(data_dir: Path, cache_dir: Path, vocabulary: int, sequence: int) -> Tex
     """Reads train.txt and valid.txt of data_dir. Tokenizer and tokens are made once and kept in
     cache_dir under names that hold the checksum of the text, so a change of text is noticed."""
     if not data_dir.is_dir():
-        raise UserError(f"{data_dir}: no such folder; one with train.txt and valid.txt was expected")
+        raise UserError(f"{data_dir}: no such folder; one with train.txt and valid.txt was "
+                        "expected")
     parts = {name: read_text(data_dir / f"{name}.txt") for name in ("train", "valid")}
     sums = {name: sha256(text.encode("utf-8")) for name, text in parts.items()}
     tokenizer_path = cache_dir / f"tokenizer-{vocabulary}-{sums['train'][:16]}.json"
@@ -66,9 +67,9 @@ def load(data_dir: Path, cache_dir: Path, vocabulary: int, sequence: int) -> Tex
             raise UserError(f"{data_dir / name}.txt: {ids.size} tokens, at least {sequence + 1} "
                             "were expected (one sample and its next token)")
     largest = max(int(ids.max()) for ids in tokens.values())
-    return Text(train=tokens["train"], valid=tokens["valid"], vocabulary=max(vocabulary, largest + 1),
-                tokenizer_sha256=tokenizer_sum, train_sha256=sums["train"],
-                valid_sha256=sums["valid"])
+    return Text(train=tokens["train"], valid=tokens["valid"],
+                vocabulary=max(vocabulary, largest + 1), tokenizer_sha256=tokenizer_sum,
+                train_sha256=sums["train"], valid_sha256=sums["valid"])
 
 
 def _cached_tokens(cache_dir: Path, tokenizer_path: Path, tokenizer_sum: str, text: str,

@@ -4,11 +4,12 @@
     state = optinc_torch.State(design="switch.safetensors", error_feedback=True)
     model.register_comm_hook(state, optinc_torch.hook)
 
-The work is done by the C library liboptinc; this package binds it and brings torch.distributed to it
-as its transport.
+The work is done by the C library liboptinc; this package binds it and brings torch.distributed to
+it as its transport.
 """
 
 from optinc_torch._library import library_version
+from optinc_torch._version import VERSION
 from optinc_torch.collective import AllreduceReport, Collective
 from optinc_torch.design import Design
 from optinc_torch.errors import Error, LibraryError, LibraryNotFound
@@ -16,4 +17,4 @@ from optinc_torch.hook import Measured, State, Statistics, hook
 
 __all__ = ["AllreduceReport", "Collective", "Design", "Error", "LibraryError", "LibraryNotFound",
            "Measured", "State", "Statistics", "hook", "library_version"]
-__version__ = "0.1.0"
+__version__ = VERSION

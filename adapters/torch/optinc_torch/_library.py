@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from optinc_torch import _abi
+from optinc_torch._version import VERSION
 from optinc_torch.errors import LibraryError, LibraryNotFound
 
 _RUNTIME, _TOOLCHAIN = "optinc", "optinc_design"
@@ -28,8 +29,9 @@ def _candidates(name: str) -> Iterator[str]:
         yield str(given / file_name if given.is_dir() else given.with_name(file_name))
         return
     folders = [package / "lib"]
-    if len(package.parents) >= 3:
-        folders.append(package.parents[2] / "build" / "release" / "src")  # the source tree
+    tree = package.parents[min(2, len(package.parents) - 1)]
+    if (tree / "include" / "optinc").is_dir():
+        folders.append(tree / "build" / "release" / "src")  # the package lies in the source tree
     folders += [Path(sys.prefix) / "lib", Path("/usr/local/lib")]
     yield from (str(folder / file_name) for folder in folders)
     yield ctypes.util.find_library(name) or f"{file_name}.0"
@@ -49,15 +51,21 @@ def _load(name: str, functions: dict) -> ctypes.CDLL:
             return library
         except (OSError, AttributeError) as error:
             tried.append(f"{path} ({error})")
-    raise LibraryNotFound(f"lib{name}.so cannot be loaded; build it (cmake --build --preset release) "
-                          "or install it, or set OPTINC_LIBRARY to it or to its folder. Tried: "
-                          + "; ".join(tried))
+    raise LibraryNotFound(
+        f"lib{name}.so cannot be loaded; build it (cmake --build --preset release) or install it, "
+        "or set OPTINC_LIBRARY to it or to its folder. Tried: " + "; ".join(tried))
 
 
 @functools.cache
 def runtime() -> ctypes.CDLL:
-    """liboptinc; LibraryNotFound if there is none."""
-    return _load(_RUNTIME, _abi.RUNTIME_FUNCTIONS)
+    """liboptinc; LibraryNotFound if there is none, or only one of another version."""
+    library = _load(_RUNTIME, _abi.RUNTIME_FUNCTIONS)
+    found = library.optinc_version().decode()
+    # The structs of _abi are those of one version; before 1.0 a minor version may change them.
+    if found.split(".")[:2] != VERSION.split(".")[:2]:
+        raise LibraryNotFound(f"{library._name}: version {found}, but optinc_torch {VERSION} needs "
+                              "its own")
+    return library
 
 
 @functools.cache

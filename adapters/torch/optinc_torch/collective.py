@@ -52,8 +52,8 @@ def _backend(name: Optional[str]) -> Optional[int]:
 
 
 class Collective:
-    """optinc_collective over a process group. The constructor is collective: designs and options are
-    compared, and if any rank's differ all of them raise. One call at a time; no thread of its own."""
+    """optinc_collective over a process group. The constructor is collective: designs and options
+    are compared, and if any rank's differ all of them raise. One call at a time; no own thread."""
 
     def __init__(self, design: Design, group: dist.ProcessGroup, *, backend: Optional[str] = None,
                  rounding: str = "nearest", seed: int = 0, block_size: int = BLOCK_SIZE_DEFAULT,
@@ -78,9 +78,9 @@ class Collective:
     def allreduce(self, source: torch.Tensor, target: torch.Tensor, *, op: str = "mean",
                   error_feedback: Optional[torch.Tensor] = None, step: int = 0) -> AllreduceReport:
         """Mean (or "sum") over the ranks of `source` into `target`, float32 on the CPU; they may be
-        one tensor. error_feedback, of the same size, is added first and then replaced by this step's
-        quantisation error. `step` keys stochastic rounding. After a LibraryError of the transport
-        the object can only be closed."""
+        one tensor. error_feedback, of the same size, is added first and then replaced by this
+        step's quantisation error. `step` keys stochastic rounding. After a LibraryError of the
+        transport the object can only be closed."""
         if self._handle is None:
             raise ValueError("the collective is closed")
         count = source.numel()
@@ -93,7 +93,7 @@ class Collective:
         status = runtime().optinc_allreduce(self._handle, ctypes.byref(arguments),
                                             ctypes.byref(report))
         self._check(status, "all-reduce")
-        return AllreduceReport(**{name: getattr(report, name) for name, _ in report._fields_})
+        return AllreduceReport(**{name: getattr(report, name) for name, *_ in report._fields_})
 
     def _check(self, status: int, what: str) -> None:
         try:

@@ -246,8 +246,8 @@ class State:
         self._step, self._statistics, self._sums = int(state["step"]), Statistics(), None
 
     def close(self) -> None:
-        """Ends the worker thread and frees the switch; safe twice. Not collective. The design, if it
-        was given as a Design, stays the caller's."""
+        """Ends the worker thread and frees the switch; safe twice. Not collective. The design, if
+        it was given as a Design, stays the caller's."""
         if self._worker.is_alive():
             self._jobs.put(None)
             self._worker.join()

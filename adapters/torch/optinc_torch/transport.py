@@ -20,7 +20,8 @@ class TorchTransport:
 
     The group should be the library's own: operations of a group match by their order, and those of
     the library come from another thread than the program's. An operation that fails leaves its
-    exception in `error`; the library then ends the collective with OPTINC_ERR_TRANSPORT or _TIMEOUT.
+    exception in `error`; the library then ends the collective with OPTINC_ERR_TRANSPORT or
+    _TIMEOUT.
     """
 
     def __init__(self, group: dist.ProcessGroup) -> None:
