@@ -106,6 +106,190 @@ OPTINC_API const optinc_cell *optinc_mesh_cells(const optinc_mesh *mesh);
 OPTINC_API const double *optinc_mesh_input_rad(const optinc_mesh *mesh);
 OPTINC_API const double *optinc_mesh_output_rad(const optinc_mesh *mesh);
 
+/* ---- Devices ---- */
+
+/* Constants of the components and the spread of their faults. A device file (YAML) has a key of
+ * every name below, each with a `value` and the `source` that it was taken from; devices/ has
+ * files. Every fault is off at 0 (dac_bits 0: no steps; modulator_extinction_db 0: infinite). */
+#define OPTINC_DEVICE_LIST(X)                                                                      \
+    X(mzi_length_um, 1, 1e5)                                                                       \
+    X(mzi_width_um, 1, 1e5)                                                                        \
+    X(mzi_loss_db, 0, 30)                                                                          \
+    X(mzi_loss_sigma_db, 0, 10)                                                                    \
+    X(shifter_pi_power_mw, 0, 1e4) /* power that shifts by pi; linear in the phase */              \
+    X(phase_sigma_rad, 0, 10)                                                                      \
+    X(splitter_sigma_rad, 0, 1) /* of a coupler's angle pi/4: about the power ratio's error */     \
+    X(crosstalk, 0, 1)          /* share of a shifter's phase that its neighbours get */           \
+    X(drift_rad_per_sqrt_s, 0, 10)                                                                 \
+    X(dac_bits, 0, 24) /* steps of 2 pi / 2^bits */                                                \
+    X(splitter_loss_db, 0, 30)                                                                     \
+    X(crossing_loss_db, 0, 30)                                                                     \
+    X(waveguide_loss_db_per_cm, 0, 100)                                                            \
+    X(group_index, 1, 10)                                                                          \
+    X(modulator_loss_db, 0, 60)                                                                    \
+    X(modulator_extinction_db, 0, 200)                                                             \
+    X(modulator_energy_fj_per_bit, 0, 1e6)                                                         \
+    X(modulator_length_um, 1, 1e5)                                                                 \
+    X(modulator_width_um, 1, 1e5)                                                                  \
+    X(detector_responsivity_a_per_w, 0.001, 100)                                                   \
+    X(detector_sensitivity_dbm, -100, 20)                                                          \
+    X(detector_power_mw, 0, 1e4)                                                                   \
+    X(receiver_noise_pa_per_sqrt_hz, 0, 1e6) /* thermal, at the amplifier's input */               \
+    X(receiver_shot_noise, 0, 1)             /* 1: on */                                           \
+    X(receiver_gain_db_max, 0, 200)                                                                \
+    X(amplifier_power_mw, 0, 1e4)                                                                  \
+    X(amplifier_area_um2, 0, 1e8)                                                                  \
+    X(amplifier_latency_ps, 0, 1e6)                                                                \
+    X(dac_power_mw, 0, 1e5)                                                                        \
+    X(dac_area_um2, 0, 1e8)                                                                        \
+    X(adc_power_mw, 0, 1e5)                                                                        \
+    X(adc_area_um2, 0, 1e8)                                                                        \
+    X(laser_power_mw, 1e-6, 1e5)            /* launched into every modulator */                    \
+    X(laser_power_mw_max, 1e-6, 1e5)        /* that one laser gives */                             \
+    X(local_oscillator_power_mw, 1e-6, 1e5) /* at every receiver */                                \
+    X(laser_efficiency, 1e-4, 1)                                                                   \
+    X(laser_area_um2, 0, 1e9)                                                                      \
+    X(laser_rin_db_per_hz, -300, 0) /* below -299: none */                                         \
+    X(symbol_rate_gbaud, 0.001, 1e4)
+
+typedef struct optinc_device {
+#define OPTINC_DEVICE_FIELD(name, low, high) double name;
+    OPTINC_DEVICE_LIST(OPTINC_DEVICE_FIELD)
+#undef OPTINC_DEVICE_FIELD
+} optinc_device;
+
+/* No fault, no loss and no noise; dimensions, powers and rates of FACTS.md section 5. */
+OPTINC_API optinc_device optinc_device_ideal(void);
+
+/* Every value is finite and in its range; the log names the first that is not. */
+OPTINC_API optinc_status optinc_device_check(const optinc_device *device,
+                                             const optinc_log *log) OPTINC_WARN_UNUSED;
+
+/* Reads a device file. A key that is missing, unknown or doubled, a value that is absurd and an
+ * empty source are OPTINC_ERR_FORMAT, named in the log. `name` stands for the file there. */
+OPTINC_API optinc_status optinc_device_load(const char *path, const optinc_log *log,
+                                            optinc_device *device) OPTINC_WARN_UNUSED;
+OPTINC_API optinc_status optinc_device_parse(const uint8_t *bytes, size_t size, const char *name,
+                                             const optinc_log *log,
+                                             optinc_device *device) OPTINC_WARN_UNUSED;
+/* Sets one value by its name, for command lines; checks the range. */
+OPTINC_API optinc_status optinc_device_set(optinc_device *device, const char *name, double value,
+                                           const optinc_log *log) OPTINC_WARN_UNUSED;
+
+/* ---- Circuits: a real matrix as light meets it ---- */
+
+/* One two-mode element, a first. An MZI is coupler, shifter arm_a on a and arm_b on b, coupler,
+ * behind the shifter `in` on a; couplers are [[1, i], [i, 1]] / sqrt 2, so that with arm_b = 0 this
+ * is a cell of form PHYSICAL with phi = in, theta = arm_a. A splitter is a fixed coupler
+ * [[cos angle, -sin angle], [sin angle, cos angle]] and no MZI. */
+typedef struct optinc_element {
+    bool splitter;
+    uint32_t mode_a;
+    uint32_t mode_b;
+    uint32_t column; /* the earliest that the elements before it allow */
+    double in_rad;
+    double arm_a_rad;
+    double arm_b_rad;
+    double angle_rad; /* splitters only */
+} optinc_element;
+
+/* Light of input j enters on mode input_mode[j] with a real amplitude; output i is the amplitude on
+ * mode output_mode[i], turned by output_rad[i] (the phase of the receiver's local oscillator) and
+ * multiplied by gain[i], real part: W = diag(gain) Re(diag(e^(i output)) S). A row of zeros has gain
+ * 0. Modes that are neither start dark and end in absorbers. */
+typedef struct optinc_circuit optinc_circuit;
+
+typedef struct optinc_circuit_options {
+    optinc_mapping mapping;
+    optinc_mesh_layout layout; /* of the meshes */
+    optinc_cell_form form;     /* of the meshes: PHYSICAL or SYMMETRIC */
+    uint32_t segment_side;     /* SEGMENTED: must divide rows and cols */
+    bool bias_last;            /* DIRECT: the last column is the bias, combined last */
+} optinc_circuit_options;
+
+/* The circuit of a real matrix [rows, cols] row-major (strides cols). Rows are brought to norm 1
+ * first, and the whole to spectral norm 1 where meshes are used; the gains restore both.
+ * SVD: any matrix. SEGMENTED: every square block must be a diagonal times an orthogonal matrix, else
+ * OPTINC_ERR_INVALID_ARGUMENT and the log says how far it is from one. DIRECT: any matrix; worth it
+ * where most entries are zero and rows, or columns, are multiples of each other. */
+OPTINC_API optinc_status optinc_circuit_create(uint32_t rows, uint32_t cols, const double *matrix,
+                                               const optinc_circuit_options *options,
+                                               const optinc_log *log,
+                                               optinc_circuit **circuit) OPTINC_WARN_UNUSED;
+/* The same by SVD for a complex matrix (interleaved); gain (real) and S as above, but the output is
+ * the complex amplitude: W = diag(gain) diag(e^(i output)) S. */
+OPTINC_API optinc_status optinc_circuit_create_complex(uint32_t rows, uint32_t cols,
+                                                       const double *matrix,
+                                                       const optinc_circuit_options *options,
+                                                       const optinc_log *log,
+                                                       optinc_circuit **circuit) OPTINC_WARN_UNUSED;
+/* Safe on NULL and twice; sets *circuit to NULL. */
+OPTINC_API void optinc_circuit_destroy(optinc_circuit **circuit);
+
+typedef struct optinc_circuit_info {
+    uint32_t rows;
+    uint32_t cols;
+    uint32_t mode_count;
+    uint32_t depth; /* columns */
+    size_t element_count;
+    size_t mzi_count;            /* elements that are not splitters */
+    size_t shifter_count;        /* with a phase other than 0 */
+    double phase_sum_rad;        /* of all shifters, the receivers' left out: static power */
+    uint32_t path_mzis_max;      /* most MZIs on a way from an input to an output */
+    uint32_t path_splitters_max; /* most splitters on such a way */
+} optinc_circuit_info;
+
+OPTINC_API optinc_circuit_info optinc_circuit_describe(const optinc_circuit *circuit);
+/* Borrowed: elements [element_count], input_mode [cols], output_mode, output_rad, gain [rows]. */
+OPTINC_API const optinc_element *optinc_circuit_elements(const optinc_circuit *circuit);
+OPTINC_API const uint32_t *optinc_circuit_input_mode(const optinc_circuit *circuit);
+OPTINC_API const uint32_t *optinc_circuit_output_mode(const optinc_circuit *circuit);
+OPTINC_API const double *optinc_circuit_output_rad(const optinc_circuit *circuit);
+OPTINC_API const double *optinc_circuit_gain(const optinc_circuit *circuit);
+
+/* Which chip: errors are drawn anew for every seed, chip and layer. */
+typedef struct optinc_chip {
+    uint64_t seed;
+    uint32_t chip;
+    uint32_t layer;
+    double drift_time_s; /* since the phases were set */
+    /* The phases are set for this chip's couplers, shifters and heat as built, MZI by MZI
+     * (Bandyopadhyay, Hamerly, Englund 2021); DAC steps, drift and loss are left. */
+    bool correct_errors;
+} optinc_chip;
+
+/* diag(e^(i output)) S of this circuit as built from `device`: phase errors, both couplers' errors,
+ * loss and its spread, DAC steps, crosstalk and drift. matrix [rows, cols] interleaved complex. */
+OPTINC_API optinc_status optinc_circuit_compile(const optinc_circuit *circuit,
+                                                const optinc_device *device,
+                                                const optinc_chip *chip,
+                                                double *matrix) OPTINC_WARN_UNUSED;
+
+/* ---- The backend photonic ---- */
+
+/* How a unit is built and with which faults (docs/optics.md has the model). */
+typedef struct optinc_photonic_options {
+    optinc_device device;
+    uint64_t seed;       /* of the fabrication */
+    uint32_t chip_first; /* unit u of a level is chip chip_first + u mod chip_count */
+    uint32_t chip_count; /* chips that are compiled, 1 .. 4096; 0: 16 */
+    double drift_time_s;
+    bool direct;               /* map every layer directly, in place of its own mapping */
+    bool bias_electronic;      /* biases are added at the receivers; segmented layers always */
+    bool correct_errors;       /* phases are set for the couplers as built */
+    optinc_mesh_layout layout; /* of the meshes */
+    optinc_cell_form form;     /* PHYSICAL or SYMMETRIC */
+    uint32_t fault_layer;      /* 0: all layers have faults; else this one alone, counted from 1 */
+} optinc_photonic_options;
+
+/* Everything ideal: optinc_device_ideal(), the layers' own mappings. */
+OPTINC_API optinc_photonic_options optinc_photonic_defaults(void);
+
+/* Fields through every circuit. Any design; backend_options is an optinc_photonic_options or NULL.
+ * Without faults it answers as the backend onn does. Noise is drawn by the stream's seed and step,
+ * the element and the unit, so a noisy run repeats to the bit. */
+OPTINC_API const optinc_backend *optinc_backend_photonic(void);
+
 #ifdef __cplusplus
 }
 #endif

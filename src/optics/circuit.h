@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OI_OPTICS_CIRCUIT_H
+#define OI_OPTICS_CIRCUIT_H
+
+#include "optics/cell.h"
+
+struct optinc_circuit {
+    uint32_t rows;
+    uint32_t cols;
+    uint32_t mode_count;
+    uint32_t depth;
+    size_t element_count;
+    size_t element_capacity;
+    optinc_element *elements;
+    uint32_t *above; /* [element_count] the next element of the same column, or UINT32_MAX */
+    uint32_t *below;
+    uint32_t *input_mode;  /* [cols] */
+    uint32_t *output_mode; /* [rows] */
+    double *output_rad;    /* [rows] */
+    double *gain;          /* [rows] */
+};
+
+/* Inputs on modes 0 .. cols-1, outputs on modes 0 .. rows-1, gain 1, no elements. */
+optinc_status oi_circuit_allocate(uint32_t rows, uint32_t cols, uint32_t mode_count,
+                                  optinc_circuit **circuit);
+
+optinc_status oi_circuit_add(optinc_circuit *circuit, const optinc_element *element);
+
+/* Cells of a mesh (PHYSICAL or SYMMETRIC, no input phases) on the modes from `mode_first`; the
+ * mesh's output phases are left to the caller. */
+optinc_status oi_circuit_add_mesh(optinc_circuit *circuit, const optinc_mesh *mesh,
+                                  uint32_t mode_first);
+
+/* Attenuator on a mode and a dark one: amplitude factor 0 .. 1, times e^(i phase). */
+optinc_status oi_circuit_add_attenuator(optinc_circuit *circuit, uint32_t mode, uint32_t dark_mode,
+                                        double factor, double phase_rad);
+
+/* Columns and neighbours, when all elements are there. */
+optinc_status oi_circuit_finish(optinc_circuit *circuit);
+
+/* The mappings; rows of `matrix` have norm 1 or are zero. They set gain to what restores it. */
+optinc_status oi_map_svd(optinc_circuit *circuit, const oi_complex *matrix,
+                         const optinc_circuit_options *options, const optinc_log *log);
+optinc_status oi_map_segmented(uint32_t rows, uint32_t cols, const double *matrix,
+                               const optinc_circuit_options *options, const optinc_log *log,
+                               optinc_circuit **circuit);
+optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix, bool bias_last);
+
+#endif

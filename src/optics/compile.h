@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OI_OPTICS_COMPILE_H
+#define OI_OPTICS_COMPILE_H
+
+#include "optics/circuit.h"
+
+/* What fabrication and time did to one element (or one receiver's shifter, the first phase). */
+typedef struct oi_element_fault {
+    double phase_rad[3]; /* added to in, arm_a, arm_b */
+    double coupler_rad[2];
+    double drift_rad[3];
+    double amplitude; /* loss */
+} oi_element_fault;
+
+/* Which phases the chip's heaters are told: [element_count][3], then [rows] of the receivers. */
+typedef struct oi_setting {
+    double *element_rad;
+    double *output_rad;
+} oi_setting;
+
+/* 2x2 matrix of an MZI with these phases, without loss. */
+oi_matrix2 oi_mzi_matrix(const double phase_rad[3], const double coupler_rad[2]);
+oi_matrix2 oi_splitter_matrix(double angle_rad);
+
+/* Changes `setting` from the ideal phases to those that make up for `faults`
+ * [element_count + rows] and for the heat of neighbours. */
+optinc_status oi_correct_setting(const optinc_circuit *circuit, const oi_element_fault *faults,
+                                 double crosstalk, oi_setting *setting);
+
+/* Heat that the set neighbours of MZI `index` add to its phases. */
+void oi_neighbour_heat(const optinc_circuit *circuit, const double *element_rad, double crosstalk,
+                       size_t index, double heat_rad[3]);
+
+#endif

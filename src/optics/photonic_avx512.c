@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "optics/photonic_loops.h"
+
+const oi_photonic_kernels oi_photonic_kernels_avx512 = {multiply, normals, receive, leak};
