@@ -55,7 +55,7 @@ typedef struct optinc_train_options {
     uint64_t table_cases_max;     /* make the design's table up to so many cases */
 } optinc_train_options;
 
-/* ReLU, tangent, batch 1024, 160 epochs, 3 cycles, 10 squared epochs, rate 1.2e-2, margin 0.25, stop
+/* ReLU, tangent, batch 1024, 120 epochs, 3 cycles, 10 squared epochs, rate 1.2e-2, margin 0.25, stop
  * at a margin of 0.1, seed 1, table up to 2^24 cases, no checkpoint. layer_count is 0, sides NULL. */
 OPTINC_API optinc_train_options optinc_train_options_default(void);
 

@@ -18,7 +18,7 @@ optinc_train_options optinc_train_options_default(void)
                                     .activation = OPTINC_ACTIVATION_RELU,
                                     .segment_training = OPTINC_SEGMENT_TANGENT,
                                     .batch_size = 1024,
-                                    .epochs = 160,
+                                    .epochs = 120,
                                     .cycles_max = 3,
                                     .squared_epochs = 10,
                                     .project_interval = 7,

@@ -138,7 +138,7 @@ static optinc_status verify_exhaustively(const oi_train_plan *plan, const optinc
                                          optinc_train_result *result, optinc_design *design)
 {
     verifier state = {.plan = plan};
-    oi_train_tally sum = {.margin_min = INFINITY, .finite = true};
+    oi_train_tally sum = {.margin_min = 0.5, .finite = true};
     bool tabulate = optinc_spec_case_count(&plan->spec) <= plan->options.table_cases_max &&
                     plan->spec.bits_out <= 32;
     size_t count;
@@ -164,7 +164,7 @@ static optinc_status verify_exhaustively(const oi_train_plan *plan, const optinc
                                    .exact = sum.wrong == 0,
                                    .cases = sum.cases,
                                    .errors = sum.wrong,
-                                   .margin_min = sum.margin_min,
+                                   .margin_min = sum.wrong > 0 ? 0.0 : sum.margin_min,
                                    .error_bound = NAN};
     if (!sum.finite)
         status = OPTINC_ERR_NON_FINITE;
@@ -184,10 +184,21 @@ optinc_status oi_train_verify(const oi_train_plan *plan, const optinc_log *log,
     double start = oi_train_clock(CLOCK_MONOTONIC);
     optinc_status status;
 
-    /* more cases than that: the design carries no proof */
-    if (plan->case_count > cases_max)
-        return OPTINC_OK;
-    status = verify_exhaustively(plan, log, result, design);
+    if (plan->case_count <= cases_max) {
+        status = verify_exhaustively(plan, log, result, design);
+    } else {
+        optinc_verify_options how = {.exhaustive_cases_max = cases_max,
+                                     .sample_count = options->verify_samples,
+                                     .seed = options->seed,
+                                     .thread_count = plan->thread_count};
+        optinc_verify_result found;
+
+        status = optinc_verify(design, 0, &how, NULL, log, &found);
+        if (!status) {
+            result->proof = found.best;
+            memcpy(result->wrong_by_digit, found.digit_errors, sizeof result->wrong_by_digit);
+        }
+    }
     if (!status)
         status = optinc_design_set_proof(design, 0, &result->proof);
     result->verify_seconds = oi_train_clock(CLOCK_MONOTONIC) - start;

@@ -296,6 +296,37 @@ static void expect_failure(const optinc_train_options *options, optinc_status st
         fail_msg("\"%s\" does not say \"%s\"", kept.last, text);
 }
 
+/* Cases beyond what may be run: sampled, with a bound, and never exact; optinc_verify, which is not
+ * the trainer's, finds what the trainer says. */
+static void test_sampled_and_verified_again(void **state)
+{
+    optinc_train_options options = small_options();
+    optinc_verify_result again;
+    optinc_train_result result;
+    optinc_design *design;
+
+    (void)state;
+    options.epochs = 5;
+    options.cycles_max = 1;
+    design = train_small(&options, &result);
+    assert_int_equal(optinc_verify(design, 0, NULL, NULL, NULL, &again), OPTINC_OK);
+    assert_int_equal(again.exhaustive.cases, result.proof.cases);
+    assert_int_equal(again.exhaustive.errors, result.proof.errors);
+    assert_true(again.exhaustive.margin_min == result.proof.margin_min);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(again.digit_errors[i], result.wrong_by_digit[i]);
+    optinc_design_destroy(&design);
+    options.verify_cases_max = 10;
+    options.verify_samples = 1000;
+    design = train_small(&options, &result);
+    assert_int_equal(result.proof.kind, OPTINC_PROOF_SAMPLED);
+    assert_int_equal(result.proof.cases, 1000);
+    assert_false(result.proof.exact);
+    assert_true(result.proof.error_bound > (double)result.proof.errors / 1000.0);
+    assert_true(result.proof.error_bound <= 1.0);
+    optinc_design_destroy(&design);
+}
+
 static void test_bad_options(void **state)
 {
     const uint32_t inputs[] = {3, 16, 32, 16, 2}, outputs[] = {2, 16, 32, 16, 4};
@@ -525,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_merged_digits),
         cmocka_unit_test(test_costs_and_cases),
         cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_sampled_and_verified_again),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_unsupported_and_too_large),
         cmocka_unit_test(test_damaged_checkpoints),
