@@ -123,7 +123,8 @@ OPTINC_API optinc_status optinc_design_set_table(optinc_design *design, uint32_t
                                                  size_t table_count) OPTINC_WARN_UNUSED;
 
 /* Saves atomically: a new file beside `path` is renamed over it, so a failure leaves what was
- * there. Load and parse check everything; what is wrong is named in the log (file, field, expected).
+ * there. Load and parse check everything; what is wrong is named in the log (file, field, what was
+ * found or expected). parse: bytes [size] and name (of the file, for messages) are borrowed.
  * OPTINC_ERR_IO, _FORMAT, _CHECKSUM, _OVERFLOW. */
 OPTINC_API optinc_status optinc_design_save(const optinc_design *design, const char *path,
                                             const optinc_log *log) OPTINC_WARN_UNUSED;

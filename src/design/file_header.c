@@ -297,7 +297,7 @@ static optinc_status open_metadata(oi_file *file, const uint8_t *bytes, size_t s
 optinc_status oi_file_open(const uint8_t *bytes, size_t size, const char *name,
                            const optinc_log *log, oi_file *file)
 {
-    size_t header_length;
+    size_t header_length = 0;
     optinc_status status;
 
     *file = (oi_file){.name = name, .log = log};

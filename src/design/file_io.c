@@ -109,9 +109,9 @@ static char *resolve(const char *path, mode_t *mode, const optinc_log *log)
     *mode = 0;
     if (stat(path, &about)) {
         /* not there yet, or a link to nothing, which the rename replaces */
-        target = malloc(strlen(path) + 1);
-        if (target)
-            strcpy(target, path);
+        target = strdup(path);
+        if (!target)
+            fail_errno(log, path, "cannot resolve");
         return target;
     }
     if (!S_ISREG(about.st_mode)) {
@@ -142,20 +142,13 @@ static int create_beside(const char *target, char *temporary, size_t temporary_s
 /* The new name is on disk only once the directory is; what is in the file is safe already. */
 static void sync_directory(const char *target, const optinc_log *log)
 {
-    size_t length = strlen(target);
-    char *folder = malloc(length + 2);
-    char *slash;
+    char *folder = strdup(target);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
     int file;
 
-    if (!folder)
-        return;
-    memcpy(folder, target, length + 1);
-    slash = strrchr(folder, '/');
     if (slash)
         slash[1] = '\0';
-    else
-        strcpy(folder, ".");
-    file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    file = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0 || fsync(file))
         oi_log(log, OPTINC_LOG_WARNING, "%s: saved, but its folder could not be synchronised",
                target);

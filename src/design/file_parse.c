@@ -176,7 +176,7 @@ static optinc_status no_memory(const oi_file *file)
 
 static optinc_status read_inputs(const node *unit_at, optinc_unit *unit)
 {
-    uint32_t count;
+    uint32_t count = 0;
     optinc_input *inputs;
     optinc_status status = get_count(unit_at, "inputs", OI_INPUTS_MAX, &count);
 
@@ -278,7 +278,7 @@ static optinc_status read_layer(const node *unit_at, uint32_t level, uint32_t in
 
 static optinc_status read_layers(const node *unit_at, uint32_t level, optinc_unit *unit)
 {
-    uint32_t count;
+    uint32_t count = 0;
     optinc_layer *layers;
     optinc_status status = get_count(unit_at, "layers", OPTINC_LAYERS_MAX, &count);
 
@@ -356,7 +356,7 @@ static optinc_status read_unit(const node *root, uint32_t level, optinc_unit *un
 static optinc_status read_levels(const oi_file *file, optinc_design *design)
 {
     node root = {.file = file, .json = file->body, .path = "optinc"};
-    uint32_t level_count;
+    uint32_t level_count = 0;
     optinc_status status;
 
     if (!json_is_object(root.json) || json_object_size(root.json) != 1)
@@ -392,19 +392,24 @@ optinc_status optinc_design_parse(const uint8_t *bytes, size_t size, const char 
     if (status)
         return status;
     made = oi_allocate(1, sizeof *made);
-    status = made ? read_levels(&file, made) : no_memory(&file);
+    if (!made) {
+        status = no_memory(&file);
+        goto close_file;
+    }
+    status = read_levels(&file, made);
     if (!status) {
         status = oi_design_check(made->units, made->level_count, name, log);
         /* what is a wrong argument in a program is malformed data in a file */
         if (status == OPTINC_ERR_INVALID_ARGUMENT || status == OPTINC_ERR_NON_FINITE)
             status = OPTINC_ERR_FORMAT;
     }
-    oi_file_close(&file);
     if (status) {
         optinc_design_destroy(&made);
-        return status;
+        goto close_file;
     }
     made->checksum = oi_design_checksum(made);
     *design = made;
-    return OPTINC_OK;
+close_file:
+    oi_file_close(&file);
+    return status;
 }

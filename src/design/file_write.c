@@ -142,23 +142,23 @@ static int add_tensors(json_t *header, const optinc_design *design)
     return failed;
 }
 
-/* The header's JSON with a checksum of zeros; to be freed with free. NULL if memory is out. */
-static char *make_header(const optinc_design *design)
+/* The header's JSON with a checksum of zeros. NULL if memory is out. */
+static json_t *make_header(const optinc_design *design)
 {
     char *described = describe(design);
     json_t *metadata =
         json_pack("{s:s, s:s, s:s, s:s}", "checksum", "0000000000000000", "format", OI_FILE_FORMAT,
                   "format_version", OI_FILE_FORMAT_VERSION, "optinc", described ? described : "");
     json_t *header = json_object();
-    char *text = NULL;
+    bool failed = !described || json_object_set_new(header, "__metadata__", metadata) ||
+                  add_tensors(header, design);
 
-    if (described && header && !json_object_set(header, "__metadata__", metadata) &&
-        !add_tensors(header, design))
-        text = json_dumps(header, JSON_COMPACT);
-    json_decref(header);
-    json_decref(metadata);
     free(described);
-    return text;
+    if (failed) {
+        json_decref(header);
+        return NULL;
+    }
+    return header;
 }
 
 static optinc_status emit_doubles(const oi_sink *sink, const double *values, size_t count)
@@ -239,15 +239,16 @@ static optinc_status sum_up(void *user, const void *data, size_t size)
 
 optinc_status oi_file_write(const optinc_design *design, const oi_sink *sink, const optinc_log *log)
 {
-    char *text = make_header(design);
-    size_t length = text ? strlen(text) : 0;
+    json_t *header = make_header(design);
+    size_t length = header ? json_dumpb(header, NULL, 0, JSON_COMPACT) : 0;
     size_t padded = (length + OI_FILE_ALIGNMENT - 1) / OI_FILE_ALIGNMENT * OI_FILE_ALIGNMENT;
     uint8_t *head = oi_allocate(OI_FILE_LENGTH_SIZE + padded, 1);
     char digits[OI_FILE_CHECKSUM_DIGITS + 1];
     oi_crc64 crc;
     optinc_status status;
 
-    if (!text || !head) {
+    if (length == 0 || !head ||
+        json_dumpb(header, (char *)head + OI_FILE_LENGTH_SIZE, length, JSON_COMPACT) != length) {
         status = oi_fail(log, OPTINC_ERR_OUT_OF_MEMORY, "design: no memory for the file's header");
         goto done;
     }
@@ -259,7 +260,6 @@ optinc_status oi_file_write(const optinc_design *design, const oi_sink *sink, co
     }
     for (size_t i = 0; i < OI_FILE_LENGTH_SIZE; i++)
         head[i] = (uint8_t)(padded >> (8 * i));
-    memcpy(head + OI_FILE_LENGTH_SIZE, text, length);
     memset(head + OI_FILE_LENGTH_SIZE + length, ' ', padded - length);
 
     oi_crc64_begin(&crc);
@@ -275,6 +275,6 @@ optinc_status oi_file_write(const optinc_design *design, const oi_sink *sink, co
         status = emit_tensors(sink, design);
 done:
     oi_free(head);
-    free(text);
+    json_decref(header);
     return status;
 }

@@ -5,8 +5,8 @@
 
 #include "optinc/base.h"
 
-/* result[i] = (base + offsets[i] + sum_port symbols[port][i]) >> shift, in codes of 8, 16 or 32 bits
- * as the kernel says; what exceeds a code is cut off. */
+/* result[i] = (base + offsets[i] + sum_port symbols[port][i]) >> shift, in codes of 8, 16 or 32
+ * bits as the kernel says; what exceeds a code is cut off. */
 typedef struct oi_average_job {
     const uint8_t *symbols; /* [port_count][stride] bytes; no alignment is needed */
     size_t stride;

@@ -11,11 +11,14 @@
 
 #define OI_LOOP_CODES 1024u
 
-/* memcpy: the codes need not be aligned. The caller chooses a total that cannot overflow. */
+/* memcpy: the codes need not be aligned. The caller chooses a total that cannot overflow. The job's
+ * fields are copied first: stores of bytes could change them for all that the compiler knows. */
 #define OI_DEFINE_AVERAGE(name, code_type, total_type)                                             \
     static void name(const oi_average_job *job)                                                    \
     {                                                                                              \
         total_type totals[OI_LOOP_CODES];                                                          \
+        const total_type base = (total_type)job->base;                                             \
+        const uint32_t shift = job->shift;                                                         \
                                                                                                    \
         for (size_t first = 0; first < job->count; first += OI_LOOP_CODES) {                       \
             size_t left = job->count - first;                                                      \
@@ -23,9 +26,13 @@
             uint8_t *result = job->result + first * sizeof(code_type);                             \
                                                                                                    \
             for (size_t i = 0; i < part; i++)                                                      \
-                totals[i] = (total_type)job->base;                                                 \
-            for (size_t i = 0; job->offsets && i < part; i++)                                      \
-                totals[i] = (total_type)(totals[i] + job->offsets[first + i]);                     \
+                totals[i] = base;                                                                  \
+            if (job->offsets) {                                                                    \
+                const uint32_t *offsets = job->offsets + first;                                    \
+                                                                                                   \
+                for (size_t i = 0; i < part; i++)                                                  \
+                    totals[i] = (total_type)(totals[i] + offsets[i]);                              \
+            }                                                                                      \
             for (uint32_t port = 0; port < job->port_count; port++) {                              \
                 const uint8_t *codes =                                                             \
                     job->symbols + port * job->stride + first * sizeof(code_type);                 \
@@ -38,7 +45,7 @@
                 }                                                                                  \
             }                                                                                      \
             for (size_t i = 0; i < part; i++) {                                                    \
-                code_type code = (code_type)(totals[i] >> job->shift);                             \
+                code_type code = (code_type)(totals[i] >> shift);                                  \
                                                                                                    \
                 memcpy(result + i * sizeof code, &code, sizeof code);                              \
             }                                                                                      \

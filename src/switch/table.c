@@ -2,8 +2,8 @@
 /* The backend table: what the ONN really answers, case by case.
  *
  * The case number of the digit sums s_j is sum_j s_j (3N+1)^j, which is linear in the digits of the
- * ports' codes: it is the sum over the ports of sum_j d_j (3N+1)^j, and no s_j exceeds 3N, so nothing
- * carries. A 256-entry table per byte of a code gives a byte's share (four digits). */
+ * ports' codes: it is the sum over the ports of sum_j d_j (3N+1)^j, and no s_j exceeds 3N, so
+ * nothing carries. A 256-entry table per byte of a code gives a byte's share (four digits). */
 #include "base/log.h"
 #include "base/memory.h"
 #include "switch/batch.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For check_safetensors.py and the fuzzer's seeds: `write FILE` saves the sample design, `small FILE`
- * its second level alone and without a table, `read FILE` loads a file; each, and `sample`, prints
- * the design's checksum. */
+/* For check_safetensors.py and the fuzzer's seeds: `write FILE` saves the sample design, `small
+ * FILE` its second level alone and without a table, `read FILE` loads a file; each, and `sample`,
+ * prints the design's checksum. */
 #include "design/make_design.h"
 
 #include <inttypes.h>

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-/* Precondition: none. Identity: CRC-64/XZ of "123456789" is the catalogue's check value, and cutting
- * the data into pieces changes nothing; bit-by-bit division is the oracle. */
+/* Precondition: none. Identity: CRC-64/XZ of "123456789" is the catalogue's check value, and
+ * cutting the data into pieces changes nothing; bit-by-bit division is the oracle. */
 static void crc64_matches_catalogue_and_bitwise_division(void **state)
 {
     uint8_t data[1031];

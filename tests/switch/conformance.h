@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The conformance suite of the switch: one suite, with the backend as its argument. A room that has
- * a backend of its own links switch_conformance in its CMakeLists.txt and calls conformance_run from
- * a cmocka test. */
+ * a backend of its own links switch_conformance in its CMakeLists.txt and calls conformance_run
+ * from a cmocka test. */
 #ifndef TESTS_SWITCH_CONFORMANCE_H
 #define TESTS_SWITCH_CONFORMANCE_H
 
