@@ -290,6 +290,60 @@ OPTINC_API optinc_photonic_options optinc_photonic_defaults(void);
  * the element and the unit, so a noisy run repeats to the bit. */
 OPTINC_API const optinc_backend *optinc_backend_photonic(void);
 
+/* ---- Monte Carlo ---- */
+
+typedef struct optinc_simulate_options {
+    optinc_photonic_options photonic; /* trial t is chip chip_first + t; chip_count is not read */
+    uint32_t level;                   /* of the design: the unit that is simulated */
+    uint64_t trials;                  /* chips, >= 1 */
+    uint64_t codes_per_trial;         /* >= 1, each with random codes at all ports */
+    uint64_t seed;                    /* of the codes and of the noise */
+    uint32_t thread_count;            /* 0: OpenMP's default */
+    double target_error_rate;         /* a chip with more wrong codes than this share is bad */
+} optinc_simulate_options;
+
+/* 1,000 ideal chips of 10,000 codes, target 1e-4. */
+OPTINC_API optinc_simulate_options optinc_simulate_defaults(void);
+
+#define OPTINC_ERROR_SIZES 58u
+
+typedef struct optinc_simulate_result {
+    uint64_t trials;
+    uint64_t codes;
+    uint64_t symbols;
+    uint64_t symbol_errors;
+    uint64_t code_errors;
+    double symbol_error_rate;
+    double code_error_rate;
+    /* 95 % interval of the code error rate: the wider of Wilson's, codes being independent, and of
+     * Student's over the chips, codes of a chip not being so. */
+    double ci95_low;
+    double ci95_high;
+    uint64_t digit_errors[28]; /* by digit of the result, least significant first */
+    /* [0] right codes; [k] codes off by 2^(k-1) .. 2^k - 1 */
+    uint64_t error_sizes[OPTINC_ERROR_SIZES];
+    uint64_t good_trials; /* chips that meet the target */
+    double yield;
+    double worst_trial_rate;
+    double seconds;
+} optinc_simulate_result;
+
+/* Chips by chip, codes by code, against the reference. The counts do not depend on the thread
+ * count. A design that errs is a result, not an error. */
+OPTINC_API optinc_status optinc_simulate(const optinc_design *design,
+                                         const optinc_simulate_options *options,
+                                         const optinc_progress *progress, const optinc_log *log,
+                                         optinc_simulate_result *result) OPTINC_WARN_UNUSED;
+
+/* The largest `value` of one of the device's values (by its name, 0 .. value_max) at which the yield
+ * is still `yield_wanted`, to a relative 1/64, by bisection over the same chips. 0 if even 0 does
+ * not reach it. */
+OPTINC_API optinc_status optinc_tolerance(const optinc_design *design,
+                                          const optinc_simulate_options *options, const char *name,
+                                          double value_max, double yield_wanted,
+                                          const optinc_progress *progress, const optinc_log *log,
+                                          double *value) OPTINC_WARN_UNUSED;
+
 #ifdef __cplusplus
 }
 #endif
