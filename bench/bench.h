@@ -73,7 +73,7 @@ static inline bench_medians bench_in_turn(bench_side ours, bench_side other, int
     return (bench_medians){bench_median(times[0], rounds), bench_median(times[1], rounds)};
 }
 
-/* Options of every benchmark; others of the benchmark's own are left to it. Exits on a bad value. */
+/* Options of every benchmark; its own others are left to it. Exits on a bad value. */
 static inline bench_options bench_parse(int argc, char **argv, int rounds)
 {
     bench_options options = {.csv_path = NULL, .rounds = rounds};

@@ -4,7 +4,7 @@
 
 #include "optinc/codec.h"
 
-/* Every field in its range; OPTINC_ERR_UNSUPPORTED for a kernel that this CPU lacks. */
+/* Every field in its range. */
 optinc_status oi_codec_check(const optinc_codec *codec);
 optinc_status oi_result_scale_check(const optinc_result_scale *scale);
 

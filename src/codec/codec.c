@@ -95,7 +95,7 @@ optinc_status oi_codec_check(const optinc_codec *codec)
         return OPTINC_ERR_INVALID_ARGUMENT;
     if ((int)codec->kernel < OPTINC_KERNEL_AUTO || codec->kernel > OPTINC_KERNEL_AVX512)
         return OPTINC_ERR_INVALID_ARGUMENT;
-    return find_kernel(codec->kernel) ? OPTINC_OK : OPTINC_ERR_UNSUPPORTED;
+    return OPTINC_OK;
 }
 
 optinc_status oi_result_scale_check(const optinc_result_scale *scale)
@@ -107,6 +107,16 @@ optinc_status oi_result_scale_check(const optinc_result_scale *scale)
     if (scale->servers < 1 || scale->servers > scale->ports)
         return OPTINC_ERR_INVALID_ARGUMENT;
     return OPTINC_OK;
+}
+
+static optinc_status choose_kernel(const optinc_codec *codec, const codec_kernel **kernel)
+{
+    optinc_status status = oi_codec_check(codec);
+
+    if (status != OPTINC_OK)
+        return status;
+    *kernel = find_kernel(codec->kernel);
+    return *kernel ? OPTINC_OK : OPTINC_ERR_UNSUPPORTED;
 }
 
 /* One of the three jobs, over blocks block_first .. block_end-1 of it. */
@@ -185,7 +195,8 @@ static void run(const optinc_codec *codec, const codec_work *work)
 optinc_status optinc_codec_exponents(const optinc_codec *codec, const float *x, size_t count,
                                      uint8_t *exponents)
 {
-    optinc_status status = oi_codec_check(codec);
+    const codec_kernel *kernel = NULL;
+    optinc_status status = choose_kernel(codec, &kernel);
 
     if (status != OPTINC_OK || count == 0)
         return status;
@@ -196,10 +207,8 @@ optinc_status optinc_codec_exponents(const optinc_codec *codec, const float *x, 
                            .x = x,
                            .count = count,
                            .exponents = exponents};
-    codec_work work = {.kernel = find_kernel(codec->kernel),
-                       .exponents = &job,
-                       .block_size = codec->block_size,
-                       .count = count};
+    codec_work work = {
+        .kernel = kernel, .exponents = &job, .block_size = codec->block_size, .count = count};
 
     run(codec, &work);
     return OPTINC_OK;
@@ -209,7 +218,8 @@ static optinc_status quantise(const optinc_codec *codec, const float *x, float *
                               size_t count, const uint8_t *exponents, const optinc_stream *stream,
                               uint8_t *symbols)
 {
-    optinc_status status = oi_codec_check(codec);
+    const codec_kernel *kernel = NULL;
+    optinc_status status = choose_kernel(codec, &kernel);
     size_t size;
 
     if (status != OPTINC_OK)
@@ -233,10 +243,8 @@ static optinc_status quantise(const optinc_codec *codec, const float *x, float *
                            .stream = stream ? *stream : (optinc_stream){0},
                            .symbols = symbols,
                            .bypass_cache = size >= BYPASS_CACHE_BYTES_MIN};
-    codec_work work = {.kernel = find_kernel(codec->kernel),
-                       .quantise = &job,
-                       .block_size = codec->block_size,
-                       .count = count};
+    codec_work work = {
+        .kernel = kernel, .quantise = &job, .block_size = codec->block_size, .count = count};
 
     run(codec, &work);
     return OPTINC_OK;
@@ -260,7 +268,8 @@ optinc_status optinc_codec_dequantise(const optinc_codec *codec, const uint8_t *
                                       size_t count, const uint8_t *exponents,
                                       const optinc_result_scale *scale, float *y)
 {
-    optinc_status status = oi_codec_check(codec);
+    const codec_kernel *kernel = NULL;
+    optinc_status status = choose_kernel(codec, &kernel);
 
     if (status == OPTINC_OK)
         status = oi_result_scale_check(scale);
@@ -279,10 +288,8 @@ optinc_status optinc_codec_dequantise(const optinc_codec *codec, const uint8_t *
                              .divisor = scale->op == OPTINC_MEAN ? scale->servers : 1,
                              .y = y,
                              .bypass_cache = count >= BYPASS_CACHE_BYTES_MIN / sizeof *y};
-    codec_work work = {.kernel = find_kernel(codec->kernel),
-                       .dequantise = &job,
-                       .block_size = codec->block_size,
-                       .count = count};
+    codec_work work = {
+        .kernel = kernel, .dequantise = &job, .block_size = codec->block_size, .count = count};
 
     run(codec, &work);
     return OPTINC_OK;

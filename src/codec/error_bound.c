@@ -34,16 +34,17 @@ static double rounding_max(uint32_t bits, int exponent, uint32_t ports, uint32_t
 double optinc_error_bound(const optinc_codec *codec, bool switch_stochastic,
                           const optinc_result_scale *scale, uint8_t exponent)
 {
-    double input = codec && codec->rounding == OPTINC_ROUND_STOCHASTIC ? 1 : 0.5;
-    double output = switch_stochastic ? 1 : 0.5;
+    double input, output;
     uint32_t divisor;
     int e;
 
-    if (oi_codec_check(codec) != OPTINC_OK || oi_result_scale_check(scale) != OPTINC_OK ||
-        exponent == OPTINC_EXPONENT_NON_FINITE)
+    if (!codec || !scale || oi_codec_check(codec) != OPTINC_OK ||
+        oi_result_scale_check(scale) != OPTINC_OK || exponent == OPTINC_EXPONENT_NON_FINITE)
         return NAN;
     if (exponent == OPTINC_EXPONENT_ZERO)
         return 0;
+    input = codec->rounding == OPTINC_ROUND_STOCHASTIC ? 1 : 0.5;
+    output = switch_stochastic ? 1 : 0.5;
     divisor = scale->op == OPTINC_MEAN ? scale->servers : 1;
     e = oi_exponent_of_byte(codec->bits, exponent);
     return ldexp(input * scale->servers + output * scale->ports, e) / divisor +

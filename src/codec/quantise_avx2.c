@@ -59,8 +59,8 @@ void oi_exponents_avx2(const oi_exponent_job *job)
     }
 }
 
-/* In float the product with 2^-e is exact, or so small that it rounds to 0. Where 2^-e or L is not a
- * float, in double, as in the plain version; so is stochastic rounding. */
+/* In float the product with 2^-e is exact, or so small that it rounds to 0. Where 2^-e or L is not
+ * a float, in double, as in the plain version; so is stochastic rounding. */
 typedef enum quantise_mode { MODE_FLOAT, MODE_DOUBLE, MODE_STOCHASTIC } quantise_mode;
 
 /* One block's constants; scale is for MODE_FLOAT only. */
