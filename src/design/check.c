@@ -257,6 +257,25 @@ static optinc_status check_fit(const optinc_spec *below, const optinc_spec *abov
     return OPTINC_OK;
 }
 
+/* The last level alone cannot know how large its inputs get; with the servers' bits it is known. The
+ * levels below have passed their checks, so a port of the last carries less than 2^48. */
+static optinc_status check_result(const optinc_spec *first, const optinc_spec *last, uint32_t ports,
+                                  const char *name, const optinc_log *log)
+{
+    uint64_t divisor = UINT64_C(1) << last->divisor_log2;
+    uint64_t result = ports * ((UINT64_C(1) << first->bits_in) - 1);
+
+    if (last->variant != OPTINC_VARIANT_RESIDUAL)
+        result = (result + (last->variant == OPTINC_VARIANT_HALF_UP ? divisor / 2 : divisor - 1)) /
+                 divisor;
+    if (result >> last->bits_out != 0)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "%s: levels: found results up to %llu, expected less than 2^%u, the "
+                       "bits_out of the last level",
+                       name, (unsigned long long)result, last->bits_out);
+    return OPTINC_OK;
+}
+
 optinc_status oi_design_check(const optinc_unit *units, uint32_t level_count, const char *name,
                               const optinc_log *log)
 {
@@ -278,5 +297,7 @@ optinc_status oi_design_check(const optinc_unit *units, uint32_t level_count, co
         return oi_fail(log, OPTINC_ERR_OVERFLOW,
                        "%s: levels: found %llu ports in the tree, expected at most %u", name,
                        (unsigned long long)ports, OI_TREE_PORTS_MAX);
-    return OPTINC_OK;
+    return level_count > 1 ? check_result(&units[0].spec, &units[level_count - 1].spec,
+                                          (uint32_t)ports, name, log)
+                           : OPTINC_OK;
 }

@@ -185,6 +185,10 @@ static void create_refuses_what_does_not_fit(void **state)
     REFUSED(s.units[0].spec.ports = 3, "design: levels.0.spec: ports is 3");
     REFUSED(s.units[0].spec.variant = OPTINC_VARIANT_HALF_UP, "levels.0.spec.variant");
     REFUSED(s.units[0].spec.bits_out = 6; s.units[0].layer_count = 0, "levels.1.spec.bits_in");
+    REFUSED((s.units[0].spec.bits_in = 4, s.units[0].spec.bits_out = 6, s.units[0].layer_count = 0,
+             s.units[0].table = NULL, s.units[1].spec.bits_in = 6, s.units[1].spec.divisor_log2 = 3,
+             s.units[1].table = NULL),
+            "levels: found results up to 8");
     REFUSED(s.units[1].spec.zero_code = 3, "levels.1.spec.zero_code");
     REFUSED(s.units[0].method = (optinc_method)2, "levels.0.method");
     REFUSED(s.units[0].gap = NAN, "levels.0.gap");
