@@ -10,10 +10,12 @@ extern "C" {
 #endif
 
 /* Conventions of DESIGN.md section 6: a mesh of side k has k(k-1)/2 MZIs; SVD: two meshes and a
- * diagonal of max(rows, cols) (or min); segmented: k(k-1)/2 + k a block. */
+ * diagonal of max(rows, cols) (or min); segmented: k(k-1)/2 + k a block, blocks at the edge counted
+ * whole; direct: the MZIs of the trees that optinc_circuit_create makes. */
 typedef struct optinc_cost_options {
     bool diagonal_min;    /* SVD diagonal min(rows, cols) in place of max */
-    bool bias_port;       /* the bias is one more column of every matrix with a non-zero bias */
+    bool bias_port;       /* the bias is one more column of every matrix with a non-zero bias, but
+                             for segmented ones, whose bias is added at the receivers */
     double mzi_length_um; /* 0: 180 (FACTS.md section 5, LT) */
     double mzi_width_um;  /* 0: 100 */
 } optinc_cost_options;
@@ -23,11 +25,12 @@ typedef struct optinc_layer_cost {
     uint32_t cols;
     optinc_mapping mapping;
     uint64_t mzis;
-    uint64_t mzis_svd; /* had it been mapped by SVD */
-    uint64_t depth;    /* MZIs that light passes one after another */
+    uint64_t mzis_svd; /* had it been mapped by SVD, bias as here */
+    uint64_t depth;    /* MZIs that light passes one after another; meshes by Clements */
 } optinc_layer_cost;
 
-/* options NULL: max diagonal, bias port. */
+/* options NULL: max diagonal, bias port. A layer of no rows or columns, or segmented with
+ * segment_side 0: OPTINC_ERR_INVALID_ARGUMENT. */
 OPTINC_API optinc_status optinc_layer_cost_of(const optinc_layer *layer,
                                               const optinc_cost_options *options,
                                               optinc_layer_cost *cost) OPTINC_WARN_UNUSED;
@@ -35,8 +38,14 @@ OPTINC_API optinc_status optinc_layer_cost_of(const optinc_layer *layer,
 typedef struct optinc_design_cost {
     uint64_t mzis; /* all units of all levels */
     uint64_t mzis_svd;
+    uint64_t depth; /* MZIs from a server through the tree, one after another */
     double area_mm2;
 } optinc_design_cost;
+
+/* One switch of the tree. */
+OPTINC_API optinc_status optinc_unit_cost_of(const optinc_unit *unit,
+                                             const optinc_cost_options *options,
+                                             optinc_design_cost *cost) OPTINC_WARN_UNUSED;
 
 OPTINC_API optinc_status optinc_design_cost_of(const optinc_design *design,
                                                const optinc_cost_options *options,

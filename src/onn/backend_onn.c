@@ -19,7 +19,8 @@ static void add_port(const uint8_t *symbols, size_t first, uint32_t count, uint3
 
     for (uint32_t e = 0; e < count; e++) {
         for (uint32_t j = 0; j < digits_in; j++, symbol++)
-            sums[(size_t)j * OI_TILE + e] += (symbols[symbol / 4] >> (2 * (symbol % 4))) & 3u;
+            sums[(size_t)j * OI_TILE + e] +=
+                ((uint32_t)symbols[symbol / 4] >> (2 * (symbol % 4))) & 3;
     }
 }
 
