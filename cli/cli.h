@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the subcommands share: exit codes, messages, stdout, progress, atomic files. The program is
+ * one thread outside the library, so its diagnostics may keep state of their own. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "optinc/base.h"
+
+/* DESIGN.md section 11 */
+#define CLI_DONE 0
+#define CLI_SPEC_NOT_MET 1
+#define CLI_BAD_INPUT 2
+
+/* A subcommand. run gets the arguments after its name and returns an exit code. */
+typedef struct cli_command {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+} cli_command;
+
+extern const cli_command cli_command_design;
+extern const cli_command cli_command_verify;
+extern const cli_command cli_command_inspect;
+extern const cli_command cli_command_reduce;
+extern const cli_command cli_command_report;
+
+/* ---- diagnostics, on stderr ---- */
+
+/* The subcommand that messages name from now on; borrowed. */
+void cli_set_command(const char *name);
+
+/* One line "optinc COMMAND: ..."; clears the progress bar first. cli_error returns CLI_BAD_INPUT. */
+int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The library's log handler, and what ends a failed library call: prints `what` with the text of
+ * the status unless the handler has already printed an error of this call. CLI_BAD_INPUT. */
+extern const optinc_log cli_log;
+int cli_library_error(optinc_status status, const char *what);
+
+/* ---- stdout ---- */
+
+/* One JSON object and a newline; takes the reference. */
+void cli_print_json(json_t *object);
+
+/* json_real, or null for what JSON cannot say. */
+json_t *cli_json_number(double value);
+/* json_integer, or null beyond its range. */
+json_t *cli_json_count(uint64_t value);
+
+/* Sets a key; takes the reference. Memory that runs out here is found by cli_print_json. */
+void cli_json_set(json_t *object, const char *key, json_t *value);
+
+/* 12345 as "12,345", into text, which it returns. */
+#define CLI_COUNT_TEXT_SIZE 32
+const char *cli_count_text(uint64_t count, char text[CLI_COUNT_TEXT_SIZE]);
+
+/* Flushes stdout. A full disk turns `code` into CLI_BAD_INPUT with a message. */
+int cli_finish(int code);
+
+/* ---- progress and interruption ---- */
+
+/* SIGINT and SIGTERM set a flag that progress reports look at; a second one ends the program. */
+void cli_catch_signals(void);
+bool cli_interrupted(void);
+
+/* For library calls; a bar named by cli_progress_start, shown on terminals after half a second. */
+extern const optinc_progress cli_progress;
+void cli_progress_start(const char *what);
+void cli_progress_stop(void);
+
+double cli_seconds(void);
+
+/* ---- files ---- */
+
+/* An output that appears under its name only when it is whole. Devices and pipes are written
+ * directly. */
+typedef struct cli_output {
+    FILE *stream;
+    char *path;
+    char *temporary; /* NULL for devices and pipes */
+} cli_output;
+
+/* Prints what is wrong and returns false. */
+bool cli_output_open(cli_output *output, const char *path);
+/* Closes and renames; on failure prints, removes what was written and returns false. */
+bool cli_output_commit(cli_output *output);
+/* Closes and removes; safe after commit and twice. */
+void cli_output_abandon(cli_output *output);
+
+/* False, with a message, if `path` exists and is something that a rename must not replace. */
+bool cli_check_replaceable(const char *path);
+
+/* The whole of a regular file of at most size_max bytes, with a zero byte after it, malloc'ed; NULL
+ * with a message. */
+char *cli_read_file(const char *path, size_t size_max, size_t *size);
+
+/* a + b, malloc'ed; NULL if memory is out. */
+char *cli_concatenate(const char *a, const char *b, const char *c);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optinc design: from a wish to a design file, proved and tabulated on the way. */
+#include <math.h>
+#include <string.h>
+
+#include "cli.h"
+#include "describe.h"
+#include "options.h"
+
+/* Cases up to which the design file carries what the ONN answers in each of them (4 MiB). */
+#define TABLE_CASES_MAX ((uint64_t)1 << 20)
+
+typedef struct design_request {
+    uint64_t servers;
+    uint64_t bits;
+    uint64_t levels;
+    int method; /* index into methods */
+    int activation;
+    int variant;
+    double gap;
+    uint64_t seed;
+    const char *path;
+    bool json;
+} design_request;
+
+static const char *const methods[] = {"constructed", "trained", NULL};
+static const char *const activations[] = {"saturating", "relu", NULL};
+static const char *const variants[] = {"half-up", "stochastic", NULL};
+
+static optinc_status make_constructed(const design_request *request, optinc_design **design)
+{
+    optinc_construct_options options = {
+        .activation =
+            request->activation == 1 ? OPTINC_ACTIVATION_RELU : OPTINC_ACTIVATION_SATURATING,
+        .gap = request->gap,
+    };
+    optinc_variant variant =
+        request->variant == 1 ? OPTINC_VARIANT_STOCHASTIC : OPTINC_VARIANT_HALF_UP;
+    optinc_spec spec;
+    optinc_status status = optinc_spec_single((uint32_t)request->servers, (uint32_t)request->bits,
+                                              variant, &cli_log, &spec);
+
+    return status == OPTINC_OK ? optinc_construct(&spec, &options, &cli_log, design) : status;
+}
+
+/* Makes the design that was asked for, with neither proof nor table. */
+static optinc_status make(const design_request *request, optinc_design **design)
+{
+    if (strcmp(methods[request->method], "constructed") != 0) {
+        cli_error("--method %s: %s in this version, expected constructed", methods[request->method],
+                  optinc_status_text(OPTINC_ERR_UNSUPPORTED));
+        return OPTINC_ERR_UNSUPPORTED;
+    }
+    if (request->levels != 1) {
+        cli_error("--levels %llu: %s in this version, expected 1",
+                  (unsigned long long)request->levels, optinc_status_text(OPTINC_ERR_UNSUPPORTED));
+        return OPTINC_ERR_UNSUPPORTED;
+    }
+    return make_constructed(request, design);
+}
+
+static optinc_status prove_level(optinc_design *design, uint32_t level, uint64_t seed,
+                                 optinc_proof *proof)
+{
+    optinc_verify_options options = {.seed = seed};
+    optinc_verify_result result;
+    optinc_status status;
+
+    cli_progress_start("prove");
+    status = optinc_verify(design, level, &options, &cli_progress, &cli_log, &result);
+    cli_progress_stop();
+    if (status != OPTINC_OK)
+        return status;
+    *proof = result.best;
+    return optinc_design_set_proof(design, level, proof);
+}
+
+static optinc_status tabulate_level(optinc_design *design, uint32_t level)
+{
+    const optinc_spec *spec = &optinc_design_unit(design, level)->spec;
+    uint64_t cases = optinc_spec_case_count(spec);
+    unsigned offset_log2 = spec->variant == OPTINC_VARIANT_STOCHASTIC ? spec->divisor_log2 : 0;
+    uint32_t *table = NULL;
+    size_t count = 0;
+    optinc_status status;
+
+    if (cases > TABLE_CASES_MAX >> offset_log2 || spec->bits_out > 32)
+        return OPTINC_OK;
+    cli_progress_start("tabulate");
+    status = optinc_tabulate(design, level, (size_t)TABLE_CASES_MAX, &cli_progress, &cli_log,
+                             &table, &count);
+    cli_progress_stop();
+    if (status == OPTINC_OK)
+        status = optinc_design_set_table(design, level, table, count);
+    optinc_table_free(&table);
+    return status;
+}
+
+static optinc_status finish_design(optinc_design *design, uint64_t seed, optinc_proof *whole)
+{
+    optinc_proof proofs[OPTINC_LEVELS_MAX];
+    uint32_t level_count = optinc_design_level_count(design);
+    optinc_status status = OPTINC_OK;
+
+    for (uint32_t level = 0; level < level_count && status == OPTINC_OK; level++) {
+        status = prove_level(design, level, seed, &proofs[level]);
+        if (status == OPTINC_OK)
+            status = tabulate_level(design, level);
+    }
+    if (status == OPTINC_OK)
+        *whole = cli_combine_proofs(proofs, level_count);
+    return status;
+}
+
+static double accuracy_of(const optinc_proof *proof)
+{
+    if (proof->kind == OPTINC_PROOF_NONE || proof->cases == 0)
+        return NAN;
+    return 1.0 - (double)proof->errors / (double)proof->cases;
+}
+
+static void print_result(const design_request *request, const optinc_proof *proof,
+                         const optinc_design_cost *cost, double seconds)
+{
+    char text[CLI_PROOF_TEXT_SIZE];
+    char count[CLI_COUNT_TEXT_SIZE];
+    json_t *object;
+
+    if (!request->json) {
+        printf("design    %s\nservers   %llu\nbits      %llu\nmethod    %s, %s\nmzis      %s (%.4g "
+               "mm2)\nproof     %s\naccuracy  %.9g\nseconds   %.3f\nseed      %llu\n",
+               request->path, (unsigned long long)request->servers,
+               (unsigned long long)request->bits, methods[request->method],
+               activations[request->activation], cli_count_text(cost->mzis, count), cost->area_mm2,
+               cli_proof_text(proof, text), accuracy_of(proof), seconds,
+               (unsigned long long)request->seed);
+        return;
+    }
+    object = cli_json_proof(proof);
+    cli_json_set(object, "design", json_string(request->path));
+    cli_json_set(object, "servers", cli_json_count(request->servers));
+    cli_json_set(object, "bits", cli_json_count(request->bits));
+    cli_json_set(object, "method", json_string(methods[request->method]));
+    cli_json_set(object, "activation", json_string(activations[request->activation]));
+    cli_json_set(object, "variant", json_string(variants[request->variant]));
+    cli_json_set(object, "mzis", cli_json_count(cost->mzis));
+    cli_json_set(object, "area_mm2", cli_json_number(cost->area_mm2));
+    cli_json_set(object, "accuracy", cli_json_number(accuracy_of(proof)));
+    cli_json_set(object, "seconds", cli_json_number(seconds));
+    cli_json_set(object, "seed", cli_json_count(request->seed));
+    cli_print_json(object);
+}
+
+static int design_and_save(const design_request *request)
+{
+    double start = cli_seconds();
+    optinc_design *design = NULL;
+    optinc_design_cost cost;
+    optinc_proof proof;
+    optinc_status status;
+    int code;
+
+    if (!cli_check_replaceable(request->path))
+        return CLI_BAD_INPUT;
+    status = make(request, &design);
+    if (status == OPTINC_ERR_UNSUPPORTED)
+        return CLI_BAD_INPUT;
+    if (status == OPTINC_OK)
+        status = finish_design(design, request->seed, &proof);
+    if (status == OPTINC_OK)
+        status = optinc_design_cost_of(design, NULL, &cost);
+    if (status == OPTINC_OK)
+        status = optinc_design_save(design, request->path, &cli_log);
+    if (status != OPTINC_OK) {
+        code = cli_library_error(status, request->path);
+        goto out; /* the design is ours */
+    }
+    print_result(request, &proof, &cost, cli_seconds() - start);
+    code = proof.errors == 0 ? CLI_DONE : CLI_SPEC_NOT_MET;
+    if (code == CLI_SPEC_NOT_MET)
+        cli_note("%s: saved, but it does not meet its spec", request->path);
+out:
+    optinc_design_destroy(&design);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    design_request request = {.levels = 1, .method = -1, .gap = 0.5, .seed = 1};
+    const cli_option options[] = {
+        cli_required(cli_count("--servers", &request.servers, "N", 1, 1u << 20,
+                               "ports of the switch: 2, 4, 8, 16, 32 or 64")),
+        cli_required(cli_count("--bits", &request.bits, "B", 1, 64,
+                               "bits of a gradient code: even, 2 to 32")),
+        cli_required(cli_choice("--method", &request.method, methods, "how the ONN is made")),
+        cli_output_option(&request.path, "FILE", "the design file, safetensors"),
+        cli_choice("--activation", &request.activation, activations,
+                   "of the hidden units; default saturating"),
+        cli_number("--gap", &request.gap, "G", 0.0, 1.0,
+                   "width of a step's slope, between 0 and 1; default 0.5"),
+        cli_choice("--variant", &request.variant, variants,
+                   "rounding of the average; default half-up"),
+        cli_count("--levels", &request.levels, "L", 1, OPTINC_LEVELS_MAX,
+                  "levels of a cascade; default 1"),
+        cli_seed_option(&request.seed, "of everything random; default 1"),
+        cli_json_option(&request.json),
+    };
+    const cli_syntax syntax = {
+        .usage = "design --servers N --bits B --method constructed -o FILE [OPTIONS]",
+        .text = "Makes a switch that averages the B-bit gradient codes of N servers: builds its "
+                "optical\nneural network, proves what it computes, and saves both as a design "
+                "file.",
+        .example = "optinc design --servers 4 --bits 8 --method constructed -o switch.safetensors",
+        .options = options,
+        .option_count = (int)(sizeof options / sizeof options[0]),
+    };
+    int operand_count;
+
+    switch (cli_parse(&syntax, argc, argv, &operand_count)) {
+    case CLI_PARSED_HELP:
+        return CLI_DONE;
+    case CLI_PARSED_WRONG:
+        return CLI_BAD_INPUT;
+    case CLI_PARSED:
+        break;
+    }
+    return design_and_save(&request);
+}
+
+const cli_command cli_command_design = {
+    .name = "design", .summary = "makes a design: constructs and proves it", .run = run};

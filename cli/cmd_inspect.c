@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optinc inspect: the layers of a design, their mapping to MZIs, and what they cost. */
+#include <inttypes.h>
+
+#include "cli.h"
+#include "describe.h"
+#include "options.h"
+
+typedef struct inspect_request {
+    int diagonal; /* index into diagonals */
+    const char *path;
+    bool json;
+} inspect_request;
+
+static const char *const diagonals[] = {"max", "min", NULL};
+
+static json_t *json_layer(const optinc_layer *layer, const optinc_layer_cost *cost, uint32_t level,
+                          uint64_t units)
+{
+    json_t *object = json_object();
+
+    cli_json_set(object, "level", json_integer(level));
+    cli_json_set(object, "units", cli_json_count(units));
+    cli_json_set(object, "rows", json_integer(cost->rows));
+    cli_json_set(object, "cols", json_integer(cost->cols));
+    cli_json_set(object, "activation", json_string(cli_activation_name(layer->activation)));
+    cli_json_set(object, "mapping", json_string(cli_mapping_name(cost->mapping)));
+    cli_json_set(object, "mzis", cli_json_count(cost->mzis));
+    cli_json_set(object, "mzis_svd", cli_json_count(cost->mzis_svd));
+    cli_json_set(object, "depth", cli_json_count(cost->depth));
+    return object;
+}
+
+static void print_layer(const optinc_layer *layer, const optinc_layer_cost *cost, uint32_t level,
+                        uint32_t index)
+{
+    printf("%5u  %5u  %6u  %6u  %-10s  %-9s  %8" PRIu64 "  %8" PRIu64 "  %6" PRIu64 "\n", level,
+           index, cost->rows, cost->cols, cli_activation_name(layer->activation),
+           cli_mapping_name(cost->mapping), cost->mzis, cost->mzis_svd, cost->depth);
+}
+
+/* Calls json_layer or print_layer for every layer; layers: NULL to print. */
+static optinc_status each_layer(const optinc_design *design, const optinc_cost_options *options,
+                                json_t *layers)
+{
+    for (uint32_t level = 0; level < optinc_design_level_count(design); level++) {
+        const optinc_unit *unit = optinc_design_unit(design, level);
+
+        for (uint32_t i = 0; i < unit->layer_count; i++) {
+            const optinc_layer *layer = &unit->layers[i];
+            optinc_layer_cost cost;
+            optinc_status status = optinc_layer_cost_of(layer, options, &cost);
+
+            if (status != OPTINC_OK)
+                return status;
+            if (layers)
+                json_array_append_new(
+                    layers, json_layer(layer, &cost, level, cli_units_of_level(design, level)));
+            else
+                print_layer(layer, &cost, level, i + 1);
+        }
+    }
+    return OPTINC_OK;
+}
+
+static json_t *json_whole(const inspect_request *request, const optinc_design *design,
+                          const optinc_design_cost *cost, const char *convention)
+{
+    const optinc_unit *unit = optinc_design_unit(design, 0);
+    json_t *object = json_object();
+    char checksum[20];
+
+    snprintf(checksum, sizeof checksum, "%016" PRIx64, optinc_design_checksum(design));
+    cli_json_set(object, "design", json_string(request->path));
+    cli_json_set(object, "servers", json_integer(optinc_design_ports(design)));
+    cli_json_set(object, "bits", json_integer(optinc_design_bits(design)));
+    cli_json_set(object, "symbols", json_integer(optinc_design_bits(design) / 2));
+    cli_json_set(object, "levels", json_integer(optinc_design_level_count(design)));
+    cli_json_set(object, "method", json_string(cli_method_name(unit->method)));
+    cli_json_set(object, "variant",
+                 json_string(cli_variant_name(optinc_design_flat_spec(design).variant)));
+    cli_json_set(object, "mzis", cli_json_count(cost->mzis));
+    cli_json_set(object, "mzis_svd", cli_json_count(cost->mzis_svd));
+    cli_json_set(object, "area_mm2", cli_json_number(cost->area_mm2));
+    cli_json_set(object, "convention", json_string(convention));
+    cli_json_set(object, "exact", json_boolean(optinc_design_exact(design)));
+    cli_json_set(object, "checksum", json_string(checksum));
+    cli_json_set(object, "seed", cli_json_count(unit->seed));
+    return object;
+}
+
+static void print_head(const inspect_request *request, const optinc_design *design)
+{
+    printf(
+        "design    %s\nservers   %u\nbits      %u (%u PAM4 symbols)\nmethod    %s\nvariant   %s\n"
+        "checksum  %016" PRIx64 "\nseed      %" PRIu64 "\n",
+        request->path, optinc_design_ports(design), optinc_design_bits(design),
+        optinc_design_bits(design) / 2, cli_method_name(optinc_design_unit(design, 0)->method),
+        cli_variant_name(optinc_design_flat_spec(design).variant), optinc_design_checksum(design),
+        optinc_design_unit(design, 0)->seed);
+    for (uint32_t level = 0; level < optinc_design_level_count(design); level++) {
+        const optinc_unit *unit = optinc_design_unit(design, level);
+        char text[CLI_PROOF_TEXT_SIZE];
+
+        printf("level %u   %" PRIu64 " x %u ports, %u bits in, %u out; proof: %s\n", level,
+               cli_units_of_level(design, level), unit->spec.ports, unit->spec.bits_in,
+               unit->spec.bits_out, cli_proof_text(&unit->proof, text));
+    }
+    puts("\nlevel  layer    rows    cols  activation  mapping        mzis  mzis_svd   depth");
+}
+
+static optinc_status inspect_design(const inspect_request *request, const optinc_design *design)
+{
+    optinc_cost_options options = {.diagonal_min = request->diagonal == 1, .bias_port = true};
+    char convention[CLI_CONVENTION_SIZE];
+    char count[2][CLI_COUNT_TEXT_SIZE];
+    optinc_design_cost cost;
+    optinc_status status = optinc_design_cost_of(design, &options, &cost);
+    json_t *object;
+    json_t *layers;
+
+    if (status != OPTINC_OK)
+        return status;
+    cli_convention(&options, convention);
+    if (!request->json) {
+        print_head(request, design);
+        status = each_layer(design, &options, NULL);
+        printf("\nmzis      %s (%s if every layer were mapped by SVD)\narea      %.6g mm2\n"
+               "counting  %s\n",
+               cli_count_text(cost.mzis, count[0]), cli_count_text(cost.mzis_svd, count[1]),
+               cost.area_mm2, convention);
+        return status;
+    }
+    layers = json_array();
+    status = each_layer(design, &options, layers);
+    if (status != OPTINC_OK) {
+        json_decref(layers);
+        return status;
+    }
+    object = json_whole(request, design, &cost, convention);
+    cli_json_set(object, "layers", layers);
+    cli_print_json(object);
+    return OPTINC_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    inspect_request request = {0};
+    const cli_option options[] = {
+        cli_choice("--diagonal", &request.diagonal, diagonals,
+                   "MZIs counted for the diagonal of an SVD: max or min of rows and columns; "
+                   "default max"),
+        cli_json_option(&request.json),
+    };
+    const cli_syntax syntax = {
+        .usage = "inspect DESIGN [OPTIONS]",
+        .text = "Shows the layers of a design, how each is mapped to Mach-Zehnder interferometers "
+                "(MZIs),\ntheir number and their area. Rows and columns are those of the matrix "
+                "that is built, the\nbias column included.",
+        .example = "optinc inspect switch.safetensors",
+        .options = options,
+        .option_count = (int)(sizeof options / sizeof options[0]),
+        .operand_name = "DESIGN",
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    optinc_design *design;
+    optinc_status status;
+    int operand_count;
+
+    switch (cli_parse(&syntax, argc, argv, &operand_count)) {
+    case CLI_PARSED_HELP:
+        return CLI_DONE;
+    case CLI_PARSED_WRONG:
+        return CLI_BAD_INPUT;
+    case CLI_PARSED:
+        break;
+    }
+    request.path = argv[0];
+    design = cli_load_design(request.path);
+    if (!design)
+        return CLI_BAD_INPUT;
+    status = inspect_design(&request, design);
+    optinc_design_destroy(&design);
+    return status == OPTINC_OK ? CLI_DONE : cli_library_error(status, request.path);
+}
+
+const cli_command cli_command_inspect = {
+    .name = "inspect", .summary = "shows a design's layers, MZIs and area", .run = run};

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optinc verify: proves a design anew from its layers, whatever its file says of itself. */
+#include <string.h>
+
+#include "cli.h"
+#include "describe.h"
+#include "options.h"
+
+typedef struct verify_request {
+    uint64_t cases_max;
+    uint64_t samples;
+    uint64_t seed;
+    uint64_t threads;
+    const char *path;
+    bool json;
+} verify_request;
+
+typedef struct verify_outcome {
+    optinc_verify_result levels[OPTINC_LEVELS_MAX];
+    optinc_proof whole;
+    uint64_t table_entries;    /* of all levels */
+    uint64_t table_mismatches; /* entries that are not what the layers answer */
+} verify_outcome;
+
+/* The table backend believes the table, so it is proved too. */
+static optinc_status check_table(const optinc_design *design, uint32_t level,
+                                 verify_outcome *outcome)
+{
+    const optinc_unit *unit = optinc_design_unit(design, level);
+    uint32_t *table = NULL;
+    size_t count = 0;
+    optinc_status status;
+
+    if (!unit->table)
+        return OPTINC_OK;
+    cli_progress_start("check the table");
+    status =
+        optinc_tabulate(design, level, unit->table_count, &cli_progress, &cli_log, &table, &count);
+    cli_progress_stop();
+    for (size_t i = 0; status == OPTINC_OK && i < count; i++)
+        outcome->table_mismatches += table[i] != unit->table[i];
+    outcome->table_entries += count;
+    optinc_table_free(&table);
+    return status;
+}
+
+static optinc_status verify_levels(const optinc_design *design, const verify_request *request,
+                                   verify_outcome *outcome)
+{
+    optinc_verify_options options = {.exhaustive_cases_max = request->cases_max,
+                                     .sample_count = request->samples,
+                                     .seed = request->seed,
+                                     .thread_count = (uint32_t)request->threads};
+    uint32_t level_count = optinc_design_level_count(design);
+    optinc_proof proofs[OPTINC_LEVELS_MAX];
+    optinc_status status = OPTINC_OK;
+
+    for (uint32_t level = 0; level < level_count && status == OPTINC_OK; level++) {
+        cli_progress_start("verify");
+        status = optinc_verify(design, level, &options, &cli_progress, &cli_log,
+                               &outcome->levels[level]);
+        cli_progress_stop();
+        proofs[level] = outcome->levels[level].best;
+        if (status == OPTINC_OK)
+            status = check_table(design, level, outcome);
+    }
+    if (status == OPTINC_OK)
+        outcome->whole = cli_combine_proofs(proofs, level_count);
+    return status;
+}
+
+static json_t *json_level(const optinc_design *design, uint32_t level,
+                          const optinc_verify_result *result)
+{
+    const optinc_proof *parts[] = {&result->exhaustive, &result->compositional, &result->sampled};
+    uint32_t digits = optinc_spec_digits_out(&optinc_design_unit(design, level)->spec);
+    json_t *object = cli_json_proof(&result->best);
+    json_t *errors = json_array();
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i]->kind != OPTINC_PROOF_NONE)
+            cli_json_set(object, cli_proof_name(parts[i]->kind), cli_json_proof(parts[i]));
+    for (uint32_t j = 0; j < digits; j++)
+        json_array_append_new(errors, cli_json_count(result->digit_errors[j]));
+    cli_json_set(object, "digit_errors", errors);
+    cli_json_set(object, "seconds", cli_json_number(result->seconds));
+    return object;
+}
+
+static void print_json(const verify_request *request, const optinc_design *design,
+                       const verify_outcome *outcome)
+{
+    json_t *object = cli_json_proof(&outcome->whole);
+    json_t *levels = json_array();
+    double seconds = 0.0;
+
+    for (uint32_t level = 0; level < optinc_design_level_count(design); level++) {
+        json_array_append_new(levels, json_level(design, level, &outcome->levels[level]));
+        seconds += outcome->levels[level].seconds;
+    }
+    cli_json_set(object, "design", json_string(request->path));
+    cli_json_set(object, "levels", levels);
+    cli_json_set(object, "table_entries", cli_json_count(outcome->table_entries));
+    cli_json_set(object, "table_mismatches", cli_json_count(outcome->table_mismatches));
+    cli_json_set(object, "seconds", cli_json_number(seconds));
+    cli_json_set(object, "seed", cli_json_count(request->seed));
+    cli_print_json(object);
+}
+
+static void print_text(const verify_request *request, const optinc_design *design,
+                       const verify_outcome *outcome, bool met)
+{
+    char text[CLI_PROOF_TEXT_SIZE];
+    char count[CLI_COUNT_TEXT_SIZE];
+    uint32_t level_count = optinc_design_level_count(design);
+
+    printf("design         %s\n", request->path);
+    for (uint32_t level = 0; level < level_count; level++) {
+        const optinc_verify_result *result = &outcome->levels[level];
+        const optinc_proof *parts[] = {&result->exhaustive, &result->compositional,
+                                       &result->sampled};
+
+        if (level_count > 1)
+            printf("level %u\n", level);
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+            if (parts[i]->kind != OPTINC_PROOF_NONE)
+                printf("proof          %s\n", cli_proof_text(parts[i], text));
+        printf("seconds        %.3f\n", result->seconds);
+    }
+    if (outcome->table_entries > 0)
+        printf("table          %s entries, %llu differ from the layers\n",
+               cli_count_text(outcome->table_entries, count),
+               (unsigned long long)outcome->table_mismatches);
+    printf("seed           %llu\nresult         %s\n", (unsigned long long)request->seed,
+           !met                   ? "does not meet its spec"
+           : outcome->whole.exact ? "exact: meets its spec in every case"
+                                  : "no error found in the samples; not proved exact");
+}
+
+static int verify(const verify_request *request)
+{
+    optinc_design *design = cli_load_design(request->path);
+    verify_outcome outcome;
+    optinc_status status;
+    bool met;
+
+    if (!design)
+        return CLI_BAD_INPUT;
+    memset(&outcome, 0, sizeof outcome);
+    status = verify_levels(design, request, &outcome);
+    if (status != OPTINC_OK) {
+        optinc_design_destroy(&design);
+        return cli_library_error(status, request->path);
+    }
+    met = outcome.whole.kind != OPTINC_PROOF_NONE && outcome.whole.errors == 0 &&
+          outcome.table_mismatches == 0;
+    if (request->json)
+        print_json(request, design, &outcome);
+    else
+        print_text(request, design, &outcome, met);
+    if (optinc_design_exact(design) && !outcome.whole.exact)
+        cli_note("%s: its file says exact, its layers are not", request->path);
+    optinc_design_destroy(&design);
+    return met ? CLI_DONE : CLI_SPEC_NOT_MET;
+}
+
+static int run(int argc, char **argv)
+{
+    verify_request request = {.seed = 1};
+    const cli_option options[] = {
+        cli_count("--exhaustive-max", &request.cases_max, "CASES", 1, INT64_MAX,
+                  "most cases that are all run; default 268435456 (2^28)"),
+        cli_count("--samples", &request.samples, "COUNT", 1, INT64_MAX,
+                  "random cases where nothing better is possible; default 1000000"),
+        cli_count("--threads", &request.threads, "T", 1, 1024, "threads; default: all cores"),
+        cli_seed_option(&request.seed, "of the samples; default 1"),
+        cli_json_option(&request.json),
+    };
+    const cli_syntax syntax = {
+        .usage = "verify DESIGN [OPTIONS]",
+        .text = "Proves what a design computes, from its layers alone: exhaustively where the "
+                "cases can be\ncounted through, stage by stage for constructed designs, by "
+                "samples where nothing better is\npossible; and says which.",
+        .example = "optinc verify switch.safetensors",
+        .options = options,
+        .option_count = (int)(sizeof options / sizeof options[0]),
+        .operand_name = "DESIGN",
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    int operand_count;
+
+    switch (cli_parse(&syntax, argc, argv, &operand_count)) {
+    case CLI_PARSED_HELP:
+        return CLI_DONE;
+    case CLI_PARSED_WRONG:
+        return CLI_BAD_INPUT;
+    case CLI_PARSED:
+        break;
+    }
+    request.path = argv[0];
+    return verify(&request);
+}
+
+const cli_command cli_command_verify = {
+    .name = "verify", .summary = "proves what a design computes", .run = run};

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages, stdout and the progress bar. */
+#include "cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    const char *command;
+    bool error_printed; /* since the last cli_library_error */
+    const char *progress_name;
+    double progress_start;
+    double progress_shown;
+    bool progress_visible;
+} state = {.command = ""};
+
+static volatile sig_atomic_t signal_seen;
+
+double cli_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void cli_set_command(const char *name)
+{
+    state.command = name;
+}
+
+static void clear_bar(void)
+{
+    if (state.progress_visible)
+        fputs("\r\033[K", stderr);
+    state.progress_visible = false;
+}
+
+/* Control characters of file names and file contents do not reach the terminal. */
+static void print_line(const char *kind, const char *format, va_list values)
+{
+    char line[1024];
+
+    vsnprintf(line, sizeof line, format, values);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    clear_bar();
+    fprintf(stderr, "optinc%s%s: %s%s\n", *state.command ? " " : "", state.command, kind, line);
+}
+
+int cli_error(const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    print_line("", format, values);
+    va_end(values);
+    return CLI_BAD_INPUT;
+}
+
+void cli_note(const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    print_line("", format, values);
+    va_end(values);
+}
+
+static void print_prefixed(const char *kind, const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    print_line(kind, format, values);
+    va_end(values);
+}
+
+static void write_log(void *user, optinc_log_level level, const char *message)
+{
+    (void)user;
+    if (level == OPTINC_LOG_INFO)
+        return;
+    if (level == OPTINC_LOG_ERROR)
+        state.error_printed = true;
+    print_prefixed(level == OPTINC_LOG_WARNING ? "warning: " : "", "%s", message);
+}
+
+const optinc_log cli_log = {.write = write_log};
+
+int cli_library_error(optinc_status status, const char *what)
+{
+    if (!state.error_printed || status == OPTINC_ERR_INTERRUPTED)
+        cli_error("%s: %s", what, optinc_status_text(status));
+    state.error_printed = false;
+    return CLI_BAD_INPUT;
+}
+
+void cli_print_json(json_t *object)
+{
+    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    if (text)
+        puts(text);
+    else
+        cli_error("the JSON object: out of memory");
+    free(text);
+    json_decref(object);
+}
+
+json_t *cli_json_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *cli_json_count(uint64_t value)
+{
+    return value <= (uint64_t)INT64_MAX ? json_integer((json_int_t)value) : json_null();
+}
+
+void cli_json_set(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new(object, key, value) != 0)
+        cli_error("the JSON object: no room for '%s'", key);
+}
+
+const char *cli_count_text(uint64_t count, char text[CLI_COUNT_TEXT_SIZE])
+{
+    char digits[CLI_COUNT_TEXT_SIZE];
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    char *out = text;
+
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            *out++ = ',';
+        *out++ = digits[i];
+    }
+    *out = '\0';
+    return text;
+}
+
+int cli_finish(int code)
+{
+    int failed = ferror(stdout);
+
+    if (fflush(stdout) != 0 || failed)
+        return cli_error("standard output: %s", errno ? strerror(errno) : "write failed");
+    return code;
+}
+
+static void on_signal(int number)
+{
+    signal_seen = number;
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    /* a file-size limit is then an error of write, which cleans up, and not the end */
+    sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+bool cli_interrupted(void)
+{
+    return signal_seen != 0;
+}
+
+static bool report_progress(void *user, uint64_t done, uint64_t total)
+{
+    enum { WIDTH = 30 };
+    static const char full[WIDTH + 1] = "##############################";
+    double now = cli_seconds();
+    double share = total > 0 ? (double)done / (double)total : 1.0;
+    double elapsed = now - state.progress_start;
+    int filled;
+
+    (void)user;
+    if (cli_interrupted())
+        return false;
+    if (!state.progress_name || elapsed < 0.5 || now - state.progress_shown < 0.1 ||
+        !isatty(STDERR_FILENO))
+        return true;
+    share = share < 0.0 ? 0.0 : share > 1.0 ? 1.0 : share;
+    filled = (int)(share * WIDTH);
+    fprintf(stderr, "\r\033[K%s [%.*s%*s] %3.0f %%", state.progress_name, filled, full,
+            WIDTH - filled, "", 100.0 * share);
+    if (share > 0.0)
+        fprintf(stderr, ", %.0f s left", elapsed * (1.0 - share) / share);
+    fflush(stderr);
+    state.progress_visible = true;
+    state.progress_shown = now;
+    return true;
+}
+
+const optinc_progress cli_progress = {.report = report_progress};
+
+void cli_progress_start(const char *what)
+{
+    clear_bar();
+    state.progress_name = what;
+    state.progress_start = cli_seconds();
+    state.progress_shown = 0.0;
+}
+
+void cli_progress_stop(void)
+{
+    clear_bar();
+    state.progress_name = NULL;
+}

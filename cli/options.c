@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define OPTIONS_MAX 64
+
+cli_option cli_flag(const char *name, bool *value, const char *help)
+{
+    return (cli_option){.name = name, .kind = CLI_FLAG, .value = value, .help = help};
+}
+
+cli_option cli_count(const char *name, uint64_t *value, const char *value_name, uint64_t min,
+                     uint64_t max, const char *help)
+{
+    return (cli_option){.name = name,
+                        .kind = CLI_COUNT,
+                        .value = value,
+                        .value_name = value_name,
+                        .count_min = min,
+                        .count_max = max,
+                        .help = help};
+}
+
+cli_option cli_number(const char *name, double *value, const char *value_name, double min,
+                      double max, const char *help)
+{
+    return (cli_option){.name = name,
+                        .kind = CLI_NUMBER,
+                        .value = value,
+                        .value_name = value_name,
+                        .number_min = min,
+                        .number_max = max,
+                        .help = help};
+}
+
+cli_option cli_text(const char *name, const char **value, const char *value_name, const char *help)
+{
+    return (cli_option){
+        .name = name, .kind = CLI_TEXT, .value = value, .value_name = value_name, .help = help};
+}
+
+cli_option cli_choice(const char *name, int *value, const char *const *choices, const char *help)
+{
+    return (cli_option){
+        .name = name, .kind = CLI_CHOICE, .value = value, .choices = choices, .help = help};
+}
+
+cli_option cli_output_option(const char **value, const char *value_name, const char *help)
+{
+    cli_option option = cli_text("--output", value, value_name, help);
+
+    option.letter = 'o';
+    option.required = true;
+    return option;
+}
+
+cli_option cli_seed_option(uint64_t *value, const char *help)
+{
+    return cli_count("--seed", value, "S", 0, INT64_MAX, help);
+}
+
+cli_option cli_json_option(bool *value)
+{
+    return cli_flag("--json", value, "print one JSON object");
+}
+
+cli_option cli_required(cli_option option)
+{
+    option.required = true;
+    return option;
+}
+
+static bool set_count(const cli_option *option, const char *text)
+{
+    char *end;
+    unsigned long long value;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || value < option->count_min ||
+        value > option->count_max) {
+        cli_error("%s: found '%s', expected a whole number from %" PRIu64 " to %" PRIu64,
+                  option->name, text, option->count_min, option->count_max);
+        return false;
+    }
+    *(uint64_t *)option->value = value;
+    return true;
+}
+
+static bool set_number(const cli_option *option, const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (!*text || *end || !(value > option->number_min && value < option->number_max)) {
+        cli_error("%s: found '%s', expected a number between %g and %g", option->name, text,
+                  option->number_min, option->number_max);
+        return false;
+    }
+    *(double *)option->value = value;
+    return true;
+}
+
+static void join_choices(const cli_option *option, const char *between, char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (int i = 0; option->choices[i] && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? between : "",
+                                 option->choices[i]);
+}
+
+static bool set_choice(const cli_option *option, const char *text)
+{
+    char expected[256];
+
+    for (int i = 0; option->choices[i]; i++) {
+        if (strcmp(option->choices[i], text) == 0) {
+            *(int *)option->value = i;
+            return true;
+        }
+    }
+    join_choices(option, " or ", expected, sizeof expected);
+    cli_error("%s: found '%s', expected %s", option->name, text, expected);
+    return false;
+}
+
+static bool set_value(const cli_option *option, const char *text)
+{
+    switch (option->kind) {
+    case CLI_FLAG:
+        *(bool *)option->value = true;
+        return true;
+    case CLI_COUNT:
+        return set_count(option, text);
+    case CLI_NUMBER:
+        return set_number(option, text);
+    case CLI_TEXT:
+        if (!*text) {
+            cli_error("%s: found an empty text, expected %s", option->name, option->value_name);
+            return false;
+        }
+        *(const char **)option->value = text;
+        return true;
+    case CLI_CHOICE:
+        return set_choice(option, text);
+    }
+    return false;
+}
+
+/* The option that argument names, *value what follows "=" in it or -o, or NULL. */
+static int find_option(const cli_syntax *syntax, const char *argument, const char **value)
+{
+    size_t length = strcspn(argument, "=");
+
+    *value = NULL;
+    for (int i = 0; i < syntax->option_count; i++) {
+        const cli_option *option = &syntax->options[i];
+
+        if (argument[1] == '-' && strlen(option->name) == length &&
+            strncmp(argument, option->name, length) == 0) {
+            if (argument[length] == '=')
+                *value = argument + length + 1;
+            return i;
+        }
+        if (argument[1] != '-' && option->letter && argument[1] == option->letter) {
+            if (argument[2])
+                *value = argument + 2;
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void print_option(const cli_option *option)
+{
+    char letter[] = {'-', option->letter, ',', ' ', '\0'};
+    char value[128] = "";
+
+    if (option->kind == CLI_CHOICE)
+        join_choices(option, "|", value, sizeof value);
+    else if (option->kind != CLI_FLAG)
+        snprintf(value, sizeof value, "%s", option->value_name);
+    printf("  %s%s%s%s\n", option->letter ? letter : "", option->name, *value ? " " : "", value);
+    printf("        %s%s\n", option->help, option->required ? " (required)" : "");
+}
+
+static void print_help(const cli_syntax *syntax)
+{
+    printf("Usage: optinc %s\n\n%s\n\nOptions:\n", syntax->usage, syntax->text);
+    for (int i = 0; i < syntax->option_count; i++)
+        print_option(&syntax->options[i]);
+    printf("  --help\n        this text\n\nExample:\n  %s\n\n"
+           "Exit status: 0 done, 1 the design does not meet its spec, 2 bad usage or bad input.\n",
+           syntax->example);
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0)
+            return false;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One option at argv[*at]; moves *at to its last argument. */
+static bool parse_option(const cli_syntax *syntax, int argc, char **argv, int *at, bool *seen)
+{
+    const char *argument = argv[*at];
+    const char *value;
+    int index = find_option(syntax, argument, &value);
+    const cli_option *option;
+
+    if (index < 0) {
+        cli_error("unknown option '%s', expected one of 'optinc %.*s --help'", argument,
+                  (int)strcspn(syntax->usage, " "), syntax->usage);
+        return false;
+    }
+    option = &syntax->options[index];
+    if (seen[index]) {
+        cli_error("%s: given twice, expected once", option->name);
+        return false;
+    }
+    seen[index] = true;
+    if (option->kind == CLI_FLAG && value) {
+        cli_error("%s: found the value '%s', expected none", option->name, value);
+        return false;
+    }
+    if (option->kind != CLI_FLAG && !value) {
+        if (*at + 1 >= argc) {
+            cli_error("%s: found nothing after it, expected %s", option->name,
+                      option->value_name ? option->value_name : "a value");
+            return false;
+        }
+        value = argv[++*at];
+    }
+    return set_value(option, value);
+}
+
+static bool check_present(const cli_syntax *syntax, const bool *seen, int operand_count)
+{
+    for (int i = 0; i < syntax->option_count; i++) {
+        if (syntax->options[i].required && !seen[i]) {
+            cli_error("%s is missing; usage: optinc %s", syntax->options[i].name, syntax->usage);
+            return false;
+        }
+    }
+    if (operand_count < syntax->operands_min) {
+        cli_error("%s is missing; usage: optinc %s", syntax->operand_name, syntax->usage);
+        return false;
+    }
+    return true;
+}
+
+cli_parsed cli_parse(const cli_syntax *syntax, int argc, char **argv, int *operand_count)
+{
+    bool seen[OPTIONS_MAX] = {false};
+    bool options_end = false;
+
+    *operand_count = 0;
+    if (wants_help(argc, argv)) {
+        print_help(syntax);
+        return CLI_PARSED_HELP;
+    }
+    for (int i = 0; i < argc; i++) {
+        if (!options_end && strcmp(argv[i], "--") == 0) {
+            options_end = true;
+        } else if (!options_end && argv[i][0] == '-' && argv[i][1]) {
+            if (!parse_option(syntax, argc, argv, &i, seen))
+                return CLI_PARSED_WRONG;
+        } else if (syntax->operands_max >= 0 && *operand_count >= syntax->operands_max) {
+            cli_error("unexpected argument '%s'; usage: optinc %s", argv[i], syntax->usage);
+            return CLI_PARSED_WRONG;
+        } else {
+            argv[(*operand_count)++] = argv[i];
+        }
+    }
+    return check_present(syntax, seen, *operand_count) ? CLI_PARSED : CLI_PARSED_WRONG;
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Help, version, and every way to call the program wrongly."""
+import pathlib
+import unittest
+
+from common import ProgramTest
+
+COMMANDS = ["design", "verify", "inspect", "reduce", "report"]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Help(ProgramTest):
+    def test_version(self):
+        self.assertEqual(self.good("--version"),
+                         f"optinc {(ROOT / 'VERSION').read_text().strip()}\n")
+
+    def test_overview_names_every_subcommand(self):
+        out = self.good("--help")
+        for command in COMMANDS:
+            self.assertRegex(out, rf"(?m)^  {command} +\w")
+
+    def test_every_subcommand_explains_itself(self):
+        for command in COMMANDS:
+            out = self.good(command, "--help")
+            self.assertTrue(out.startswith(f"Usage: optinc {command} "), out)
+            self.assertIn(f"Example:\n  optinc {command} ", out)
+            self.assertIn("--json", out)
+            self.assertIn("Exit status: 0 done", out)
+            self.assertEqual(self.good(command, "--bits", "nonsense", "-h"), out)
+
+
+class WrongUse(ProgramTest):
+    def test_subcommands(self):
+        self.bad(says=["no subcommand", "design, verify, inspect, reduce, report"])
+        self.bad("destroy", says=["unknown subcommand 'destroy'", "design, verify"])
+
+    def test_unknown_options(self):
+        for command in COMMANDS:
+            self.bad(command, "--frobnicate", says=[f"optinc {command}:", "'--frobnicate'"])
+            self.bad(command, "-z", says=["unknown option '-z'"])
+
+    def test_missing(self):
+        self.bad("design", says=["--servers is missing", "usage: optinc design"])
+        self.bad("design", "--servers", 4, "--bits", 8, "--method", "constructed",
+                 says=["--output is missing"])
+        self.bad("verify", says=["DESIGN is missing"])
+        self.bad("reduce", "--design", "d", "-o", "o", says=["IN.npy is missing"])
+        self.bad("report", "-o", "r.html", says=["neither a RUN nor --design"])
+        self.bad("design", "--servers", says=["--servers: found nothing after it, expected N"])
+
+    def test_values(self):
+        for value in ["0", "-4", "4.0", "x", "", "99999999999999999999999", " 4", "4 "]:
+            self.bad("design", f"--servers={value}", says=["--servers: found", "a whole number"])
+        for value in ["0", "1", "1.5", "-0.1", "nan", "inf", "g", ""]:
+            self.bad("design", "--gap", value, says=["--gap: found", "between 0 and 1"])
+        self.bad("design", "--method", "magic", says=["'magic'", "constructed or trained"])
+        self.bad("reduce", "--backend", "guess", says=["'guess'", "exact or table or onn"])
+        self.bad("reduce", "--json=yes", says=["--json: found the value 'yes', expected none"])
+        self.bad("reduce", "--design=", says=["--design: found an empty text"])
+        self.bad("verify", "--seed", 1, "--seed", 2, says=["--seed: given twice"])
+        self.bad("verify", "a", "b", says=["unexpected argument 'b'"])
+        self.bad("reduce", "--design", "d", "-o", "o", "--block-size", 6, "a.npy",
+                 says=["--block-size: found 6, expected a multiple of 4"])
+
+    def test_control_characters_do_not_reach_the_terminal(self):
+        err = self.bad("verify", "\x1b[2Jx")
+        self.assertNotIn("\x1b", err)
+
+    def test_full_stdout(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            for arguments in [["--help"], ["--version"], ["design", "--help"]]:
+                self.bad(*arguments, stdout=full, says=["No space left on device"])
+
+
+if __name__ == "__main__":
+    unittest.main()
