@@ -344,6 +344,34 @@ OPTINC_API optinc_status optinc_tolerance(const optinc_design *design,
                                           const optinc_progress *progress, const optinc_log *log,
                                           double *value) OPTINC_WARN_UNUSED;
 
+/* ---- Export ---- */
+
+/* The circuits of a unit's layers as the backend photonic builds them: columns are the layer's
+ * inputs relative to their full scales, and the bias's mode last where it is optical. circuits
+ * [layer_count]; all are made, or, on an error, all NULL. options NULL: the defaults. */
+OPTINC_API optinc_status optinc_unit_circuits(const optinc_unit *unit,
+                                              const optinc_photonic_options *options,
+                                              const optinc_log *log,
+                                              optinc_circuit **circuits) OPTINC_WARN_UNUSED;
+
+/* JSON: everything of the circuit. SAX: a netlist (YAML) of the models optinc_mzi (in_rad, arm_a_rad,
+ * arm_b_rad, loss_db), optinc_splitter (angle_rad, loss_db) and optinc_shifter (phase_rad), ports
+ * in0 .. and out0 ..; docs/optics.md has the models. TOUCHSTONE: the S-matrix of cols + rows ports,
+ * inputs first, reciprocal and without reflections, at 193.414 THz. SVG: a drawing, phases as
+ * colours. */
+typedef enum optinc_export_format {
+    OPTINC_EXPORT_JSON = 0,
+    OPTINC_EXPORT_SAX = 1,
+    OPTINC_EXPORT_TOUCHSTONE = 2,
+    OPTINC_EXPORT_SVG = 3
+} optinc_export_format;
+
+/* Writes a circuit; `device` gives the losses (NULL: none). A new file is renamed over `path`. */
+OPTINC_API optinc_status optinc_circuit_export(const optinc_circuit *circuit,
+                                               const optinc_device *device,
+                                               optinc_export_format format, const char *path,
+                                               const optinc_log *log) OPTINC_WARN_UNUSED;
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,6 +6,8 @@ import ctypes
 import numpy as np
 
 RECTANGULAR, TRIANGULAR = 0, 1
+SVD, SEGMENTED, DIRECT = range(3)
+JSON, SAX, TOUCHSTONE, SVG = range(4)
 PHYSICAL, PHYSICAL_OUTPUT, BLOCH, CLEMENTS, SYMMETRIC = range(5)
 
 
@@ -16,6 +18,16 @@ class Cell(ctypes.Structure):
         ("theta", ctypes.c_double),
         ("phi", ctypes.c_double),
         ("edge", ctypes.c_double),
+    ]
+
+
+class CircuitOptions(ctypes.Structure):
+    _fields_ = [
+        ("mapping", ctypes.c_int),
+        ("layout", ctypes.c_int),
+        ("form", ctypes.c_int),
+        ("segment_side", ctypes.c_uint32),
+        ("bias_last", ctypes.c_bool),
     ]
 
 
@@ -51,6 +63,29 @@ class Library:
         after = np.array(self.so.optinc_mesh_output_rad(mesh)[:side])
         self.destroy(mesh)
         return found, before, after
+
+
+    def circuit(self, matrix, mapping, bias_last=False, form=PHYSICAL, side=0):
+        """A circuit of a real matrix; destroy_circuit it."""
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        options = CircuitOptions(mapping, RECTANGULAR, form, side, bias_last)
+        circuit = ctypes.c_void_p()
+        status = self.so.optinc_circuit_create(
+            ctypes.c_uint32(matrix.shape[0]), ctypes.c_uint32(matrix.shape[1]),
+            matrix.ctypes.data_as(ctypes.c_void_p), ctypes.byref(options), None,
+            ctypes.byref(circuit))
+        if status:
+            raise ValueError(f"optinc_circuit_create: {status}")
+        return circuit
+
+    def export(self, circuit, form, path):
+        status = self.so.optinc_circuit_export(circuit, None, ctypes.c_int(form),
+                                               str(path).encode(), None)
+        if status:
+            raise ValueError(f"optinc_circuit_export: {status}")
+
+    def destroy_circuit(self, circuit):
+        self.so.optinc_circuit_destroy(ctypes.byref(circuit))
 
 
 def matrices(side):
