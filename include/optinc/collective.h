@@ -16,7 +16,8 @@ extern "C" {
 
 /* What the library asks of an existing engine (MPI, torch.distributed). Every function is called by
  * all ranks in the same order with the same sizes. start_* begin an operation in a free slot and may
- * finish it at once; buffers stay untouched until wait(slot) has returned. A failure is
+ * finish it at once; buffers stay untouched until wait(slot) has returned. A start that fails leaves
+ * nothing behind; after a wait that fails the engine may still use the buffers. A failure is
  * OPTINC_ERR_TRANSPORT (or _TIMEOUT) and ends the collective: it is returned to the caller and the
  * collective object can only be destroyed. */
 typedef struct optinc_transport {
@@ -63,7 +64,8 @@ OPTINC_API optinc_status optinc_collective_create(const optinc_transport *transp
                                                   const optinc_collective_options *options,
                                                   const optinc_log *log,
                                                   optinc_collective **out) OPTINC_WARN_UNUSED;
-/* Safe on NULL and twice; not collective. */
+/* Safe on NULL and twice; not collective. Buffers of operations that a failed transport never
+ * finished are not freed, as the engine may still write to them. */
 OPTINC_API void optinc_collective_destroy(optinc_collective **collective);
 
 typedef struct optinc_allreduce_args {
@@ -84,7 +86,7 @@ typedef struct optinc_allreduce_report {
     uint64_t bytes_sent;        /* to other ranks: codes, results, exponents */
     double error_bound_max;     /* largest optinc_error_bound of any block */
     double seconds_quantise;    /* exponents included */
-    double seconds_exchange;    /* waiting for the transport */
+    double seconds_exchange;    /* in the transport: starting, moving, waiting */
     double seconds_switch;
     double seconds_dequantise;
 } optinc_allreduce_report;

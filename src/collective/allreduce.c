@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The all-reduce (DESIGN.md sections 4 and 8). A chunk goes through four stages, each of which ends
+ * by starting the exchange that the next one waits for:
+ *
+ *   agree     exponents of its blocks                    -> MAX all-reduce
+ *   send      codes with the agreed exponents            -> alltoall
+ *   reduce    this rank is the switch for its share      -> allgather
+ *   finish    results to floats
+ *
+ * In step t chunk t is agreed, t-2 reduced, t-1 sent and t-3 finished, so each exchange has about a
+ * step of other work to hide behind. An element's result depends on its block alone, and blocks are
+ * counted from the message's start, so no cut shows in the result. */
+#include "collective/agreement.h"
+#include "collective/state.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static oi_lane *lane_of(oi_run *run, size_t chunk)
+{
+    return &run->collective->lanes[chunk % OI_LANES];
+}
+
+static uint32_t slot_of(size_t chunk)
+{
+    return (uint32_t)(chunk % OI_LANES);
+}
+
+/* The first failure of codec or switch. The rank goes on with the protocol, so that the others are
+ * not left waiting, and fails at the end. */
+static void note_fault(oi_run *run, optinc_status status)
+{
+    if (status != OPTINC_OK && run->fault == OPTINC_OK)
+        run->fault = oi_fail(&run->collective->log, status, "a chunk failed on rank %u: %s",
+                             run->collective->transport.rank, optinc_status_text(status));
+}
+
+/* Time since the last charge goes to one of the report's parts. */
+static void charge(oi_run *run, double *part)
+{
+    double now = oi_seconds();
+
+    *part += now - run->charged;
+    run->charged = now;
+}
+
+/* Lets the transport move what is in flight; what came before is charged to `part`. */
+static void progress(oi_run *run, double *part)
+{
+    charge(run, part);
+    oi_progress(run->collective);
+    charge(run, &run->report.seconds_exchange);
+}
+
+/* What this rank contributes: with error feedback the sum is kept in the caller's state. */
+static const float *contribution(const oi_run *run, const oi_lane *lane)
+{
+    const optinc_allreduce_args *args = run->args;
+
+    return (args->error_feedback ? args->error_feedback : args->input) + lane->first;
+}
+
+static void place_chunk(oi_run *run, size_t chunk)
+{
+    optinc_collective *c = run->collective;
+    oi_lane *lane = lane_of(run, chunk);
+    size_t size = chunk == 0 ? run->first_elements : run->chunk_elements;
+
+    lane->first = chunk == 0 ? 0 : run->first_elements + (chunk - 1) * run->chunk_elements;
+    lane->count = run->args->count - lane->first < size ? run->args->count - lane->first : size;
+    lane->share = oi_share_elements(lane->count, c->transport.size);
+    lane->share_size = optinc_symbols_size(c->codec.bits, lane->share);
+    lane->exponents = chunk == 0 ? lane->packet + OI_HEADER_SIZE : lane->packet;
+}
+
+static void add_feedback(const oi_run *run, const oi_lane *lane)
+{
+    float *carried = run->args->error_feedback + lane->first;
+    const float *x = run->args->input + lane->first;
+
+    for (size_t i = 0; i < lane->count; i++)
+        carried[i] += x[i];
+}
+
+/* Before the ranks have agreed on the call nothing of the caller's may change, so the exponents of
+ * the first chunk with error feedback are taken from copies of its blocks. */
+static void preview_exponents(oi_run *run, oi_lane *lane)
+{
+    optinc_collective *c = run->collective;
+    size_t block_size = c->codec.block_size;
+
+    for (size_t first = 0, block = 0; first < lane->count; first += block_size, block++) {
+        size_t count = lane->count - first < block_size ? lane->count - first : block_size;
+        const float *x = run->args->input + lane->first + first;
+        const float *carried = run->args->error_feedback + lane->first + first;
+
+        for (size_t i = 0; i < count; i++)
+            c->scratch[i] = carried[i] + x[i];
+        note_fault(run,
+                   optinc_codec_exponents(&c->codec, c->scratch, count, lane->exponents + block));
+    }
+}
+
+static void compute_exponents(oi_run *run, oi_lane *lane)
+{
+    optinc_collective *c = run->collective;
+    const float *x = contribution(run, lane);
+
+    for (size_t first = 0; first < lane->count; first += c->piece_elements) {
+        size_t rest = lane->count - first;
+
+        note_fault(run, optinc_codec_exponents(&c->codec, x + first,
+                                               rest < c->piece_elements ? rest : c->piece_elements,
+                                               lane->exponents + first / c->codec.block_size));
+        progress(run, &run->report.seconds_quantise);
+    }
+}
+
+static uint64_t max_bytes(const optinc_collective *c, size_t size)
+{
+    uint64_t ranks = c->transport.size;
+
+    return 2 * (ranks - 1) * size / ranks; /* what a ring all-reduce of them sends */
+}
+
+/* Stage 1 of every chunk but the first. */
+static optinc_status agree_chunk(oi_run *run, size_t chunk)
+{
+    optinc_collective *c = run->collective;
+    oi_lane *lane = lane_of(run, chunk);
+    optinc_status status;
+    size_t blocks;
+
+    place_chunk(run, chunk);
+    blocks = optinc_block_count(c->codec.block_size, lane->count);
+    if (run->args->error_feedback)
+        add_feedback(run, lane);
+    compute_exponents(run, lane);
+    charge(run, &run->report.seconds_quantise);
+    run->report.bytes_sent += max_bytes(c, blocks);
+    status = oi_start_max(c, slot_of(chunk), lane->packet, blocks);
+    charge(run, &run->report.seconds_exchange);
+    return status;
+}
+
+/* Stage 1 of the first chunk: compares the call as well, and waits for the verdict. `fault`: what is
+ * wrong with this rank's arguments. */
+static optinc_status agree_call(oi_run *run, optinc_status fault)
+{
+    optinc_collective *c = run->collective;
+    const optinc_allreduce_args *args = run->args;
+    const oi_agreement_field fields[OI_HEADER_FIELDS] = {
+        {"element count", args->count},
+        {"step", args->step},
+        {"operation", (uint64_t)args->op},
+    };
+    oi_lane *lane = lane_of(run, 0);
+    optinc_status status;
+
+    memset(lane->packet, 0, OI_PACKET_SIZE);
+    if (fault == OPTINC_OK) {
+        place_chunk(run, 0);
+        if (args->error_feedback)
+            preview_exponents(run, lane);
+        else
+            compute_exponents(run, lane);
+        fault = run->fault;
+    }
+    oi_agreement_write(fields, OI_HEADER_FIELDS, fault, lane->packet);
+    charge(run, &run->report.seconds_quantise);
+    run->report.bytes_sent += max_bytes(c, OI_PACKET_SIZE);
+    status = oi_start_max(c, slot_of(0), lane->packet, OI_PACKET_SIZE);
+    if (status == OPTINC_OK)
+        status = oi_wait(c, slot_of(0));
+    charge(run, &run->report.seconds_exchange);
+    if (status != OPTINC_OK)
+        return status;
+    status = oi_agreement_read(fields, OI_HEADER_FIELDS, lane->packet, &c->log);
+    if (status == OPTINC_OK && args->error_feedback)
+        add_feedback(run, lane);
+    return status;
+}
+
+/* Non-finite blocks with error feedback: quantising clears them in the caller's state, so what this
+ * rank contributes is kept where the result will be; that range of the input has been used. */
+static void keep_float_blocks(oi_run *run, const oi_lane *lane)
+{
+    size_t block_size = run->collective->codec.block_size;
+    size_t blocks = optinc_block_count((uint32_t)block_size, lane->count);
+
+    for (size_t block = 0; block < blocks; block++) {
+        size_t first = block * block_size;
+        size_t count = lane->count - first < block_size ? lane->count - first : block_size;
+
+        if (lane->exponents[block] == OPTINC_EXPONENT_NON_FINITE)
+            memcpy(run->args->output + lane->first + first, contribution(run, lane) + first,
+                   count * sizeof(float));
+    }
+}
+
+static void quantise(oi_run *run, oi_lane *lane)
+{
+    optinc_collective *c = run->collective;
+    const optinc_allreduce_args *args = run->args;
+
+    for (size_t first = 0; first < lane->count; first += c->piece_elements) {
+        size_t rest = lane->count - first;
+        size_t count = rest < c->piece_elements ? rest : c->piece_elements;
+        const uint8_t *exponents = lane->exponents + first / c->codec.block_size;
+        const optinc_stream stream = {c->seed, args->step, lane->first + first};
+        uint8_t *codes = lane->codes + optinc_symbols_size(c->codec.bits, first);
+
+        if (args->error_feedback)
+            note_fault(run, optinc_codec_quantise_feedback(
+                                &c->codec, args->error_feedback + lane->first + first, count,
+                                exponents, &stream, codes));
+        else
+            note_fault(run, optinc_codec_quantise(&c->codec, args->input + lane->first + first,
+                                                  count, exponents, &stream, codes));
+        progress(run, &run->report.seconds_quantise);
+    }
+}
+
+static void note_exponents(oi_run *run, const oi_lane *lane)
+{
+    size_t blocks = optinc_block_count(run->collective->codec.block_size, lane->count);
+
+    run->report.blocks += blocks;
+    for (size_t i = 0; i < blocks; i++) {
+        uint8_t exponent = lane->exponents[i];
+
+        if (exponent != OPTINC_EXPONENT_NON_FINITE && exponent > run->exponent_max)
+            run->exponent_max = exponent;
+    }
+}
+
+/* Stage 2. Codes behind the chunk's last element are whatever was there before: no rank reduces
+ * them. */
+static optinc_status send_chunk(oi_run *run, size_t chunk)
+{
+    optinc_collective *c = run->collective;
+    oi_lane *lane = lane_of(run, chunk);
+    optinc_status status = chunk == 0 ? OPTINC_OK : oi_wait(c, slot_of(chunk));
+
+    charge(run, &run->report.seconds_exchange);
+    if (status != OPTINC_OK)
+        return status;
+    note_exponents(run, lane);
+    if (run->args->error_feedback)
+        keep_float_blocks(run, lane);
+    quantise(run, lane);
+    run->report.bytes_sent += (uint64_t)(c->transport.size - 1) * lane->share_size;
+    charge(run, &run->report.seconds_quantise);
+    status = oi_start_alltoall(c, slot_of(chunk), lane->codes, lane->received, lane->share_size);
+    charge(run, &run->report.seconds_exchange);
+    return status;
+}
+
+static void reduce_share(oi_run *run, oi_lane *lane)
+{
+    optinc_collective *c = run->collective;
+    size_t begin = c->transport.rank * lane->share;
+    size_t valid = begin >= lane->count ? 0 : lane->count - begin;
+
+    if (valid > lane->share)
+        valid = lane->share;
+    for (size_t first = 0; first < valid; first += c->piece_elements) {
+        size_t rest = valid - first;
+        size_t offset = optinc_symbols_size(c->codec.bits, first);
+        const optinc_stream stream = {c->seed, run->args->step, lane->first + begin + first};
+
+        note_fault(run, optinc_switch_reduce(c->sw, lane->received + offset, lane->share_size,
+                                             c->transport.size,
+                                             rest < c->piece_elements ? rest : c->piece_elements,
+                                             &stream, lane->reduced + offset));
+        progress(run, &run->report.seconds_switch);
+    }
+}
+
+/* Stage 3. The codes have been sent, so the results may be gathered over them. */
+static optinc_status reduce_chunk(oi_run *run, size_t chunk)
+{
+    optinc_collective *c = run->collective;
+    oi_lane *lane = lane_of(run, chunk);
+    optinc_status status = oi_wait(c, slot_of(chunk));
+
+    charge(run, &run->report.seconds_exchange);
+    if (status != OPTINC_OK)
+        return status;
+    reduce_share(run, lane);
+    charge(run, &run->report.seconds_switch);
+    run->report.bytes_sent += (uint64_t)(c->transport.size - 1) * lane->share_size;
+    status = oi_start_allgather(c, slot_of(chunk), lane->reduced, lane->codes, lane->share_size);
+    charge(run, &run->report.seconds_exchange);
+    return status;
+}
+
+static bool has_float_blocks(const oi_run *run, const oi_lane *lane)
+{
+    size_t blocks = optinc_block_count(run->collective->codec.block_size, lane->count);
+
+    return memchr(lane->exponents, OPTINC_EXPONENT_NON_FINITE, blocks) != NULL;
+}
+
+/* Stage 4 */
+static optinc_status finish_chunk(oi_run *run, size_t chunk)
+{
+    optinc_collective *c = run->collective;
+    const optinc_allreduce_args *args = run->args;
+    const optinc_result_scale scale = {args->op, c->ports, c->transport.size};
+    oi_lane *lane = lane_of(run, chunk);
+    optinc_status status = oi_wait(c, slot_of(chunk));
+
+    charge(run, &run->report.seconds_exchange);
+    if (status != OPTINC_OK)
+        return status;
+    for (size_t first = 0; first < lane->count; first += c->piece_elements) {
+        size_t rest = lane->count - first;
+
+        note_fault(run, optinc_codec_dequantise(
+                            &c->codec, lane->codes + optinc_symbols_size(c->codec.bits, first),
+                            rest < c->piece_elements ? rest : c->piece_elements,
+                            lane->exponents + first / c->codec.block_size, &scale,
+                            args->output + lane->first + first));
+        progress(run, &run->report.seconds_dequantise);
+    }
+    charge(run, &run->report.seconds_dequantise);
+    if (has_float_blocks(run, lane))
+        status = oi_reduce_float_blocks(run, lane, slot_of(chunk),
+                                        (args->error_feedback ? args->output : args->input) +
+                                            lane->first,
+                                        args->output + lane->first);
+    charge(run, &run->report.seconds_exchange);
+    return status;
+}
+
+static optinc_status pipeline(oi_run *run)
+{
+    optinc_status status = OPTINC_OK;
+
+    for (size_t step = 1; step < run->chunk_count + OI_LANES - 1 && status == OPTINC_OK; step++) {
+        if (step < run->chunk_count)
+            status = agree_chunk(run, step);
+        if (status == OPTINC_OK && step >= 2 && step - 2 < run->chunk_count)
+            status = reduce_chunk(run, step - 2);
+        if (status == OPTINC_OK && step - 1 < run->chunk_count)
+            status = send_chunk(run, step - 1);
+        if (status == OPTINC_OK && step >= 3)
+            status = finish_chunk(run, step - 3);
+    }
+    return status;
+}
+
+/* A backend from outside may fail on one rank alone: then all ranks return its status. */
+static optinc_status confirm(oi_run *run)
+{
+    optinc_collective *c = run->collective;
+    uint8_t *packet = c->lanes[0].packet;
+    optinc_status status;
+
+    oi_agreement_write(NULL, 0, run->fault, packet);
+    run->report.bytes_sent += max_bytes(c, OI_AGREEMENT_SIZE(0));
+    status = oi_start_max(c, OI_SLOT_CONFIRM, packet, OI_AGREEMENT_SIZE(0));
+    if (status == OPTINC_OK)
+        status = oi_wait(c, OI_SLOT_CONFIRM);
+    if (status == OPTINC_OK)
+        status = oi_agreement_read(NULL, 0, packet, &c->log);
+    return status;
+}
+
+static optinc_status check_arguments(const optinc_collective *c, const optinc_allreduce_args *args)
+{
+    uintptr_t in = (uintptr_t)args->input, out = (uintptr_t)args->output;
+    size_t size;
+
+    if (args->op != OPTINC_SUM && args->op != OPTINC_MEAN)
+        return oi_fail(&c->log, OPTINC_ERR_INVALID_ARGUMENT, "operation %d", (int)args->op);
+    if (!oi_size_multiply(args->count, sizeof(float), &size) || size > PTRDIFF_MAX)
+        return oi_fail(&c->log, OPTINC_ERR_OVERFLOW, "%zu elements", args->count);
+    if (args->count > 0 && (!args->input || !args->output))
+        return oi_fail(&c->log, OPTINC_ERR_INVALID_ARGUMENT, "no buffer for %zu elements",
+                       args->count);
+    if (in != out && in < out + size && out < in + size)
+        return oi_fail(&c->log, OPTINC_ERR_INVALID_ARGUMENT, "input and output overlap");
+    return OPTINC_OK;
+}
+
+static void cut(oi_run *run)
+{
+    const optinc_collective *c = run->collective;
+    size_t first = (size_t)OI_FIRST_BLOCKS * c->codec.block_size;
+
+    run->chunk_elements = oi_chunk_elements(c, run->args->count);
+    run->first_elements = first < run->chunk_elements ? first : run->chunk_elements;
+    if (run->args->count == 0)
+        return;
+    run->chunk_count = 1;
+    if (run->args->count > run->first_elements)
+        run->chunk_count += (run->args->count - run->first_elements - 1) / run->chunk_elements + 1;
+}
+
+optinc_status optinc_allreduce(optinc_collective *collective, const optinc_allreduce_args *args,
+                               optinc_allreduce_report *report)
+{
+    oi_run run = {.collective = collective, .args = args};
+    optinc_status status;
+
+    if (!collective || !args)
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    if (collective->broken != OPTINC_OK)
+        return oi_fail(&collective->log, collective->broken, "the transport has failed before");
+    run.charged = oi_seconds();
+    cut(&run);
+    run.report.elements = args->count;
+    status = agree_call(&run, check_arguments(collective, args));
+    if (status == OPTINC_OK)
+        status = pipeline(&run);
+    if (status == OPTINC_OK && collective->confirm)
+        status = confirm(&run);
+    if (status == OPTINC_OK)
+        status = run.fault;
+    if (status == OPTINC_OK && run.exponent_max != OPTINC_EXPONENT_ZERO) {
+        const optinc_result_scale scale = {args->op, collective->ports, collective->transport.size};
+
+        run.report.error_bound_max = optinc_error_bound(
+            &collective->codec, collective->switch_stochastic, &scale, run.exponent_max);
+    }
+    if (report)
+        *report = run.report;
+    return status;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collective/agreement.h"
+#include "collective/state.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+#define PROTOCOL 1u /* what ranks of different builds must share to understand each other */
+
+/* Chunks: large enough that a message between two ranks is worth its latency, small enough that the
+ * lanes stay in the last-level cache and short messages still overlap. */
+#define CHUNK_ELEMENTS_MIN ((size_t)1 << 16)
+#define CHUNK_ELEMENTS_MAX ((size_t)1 << 20)
+#define CHUNKS_WANTED 8u
+#define CHUNK_MULTIPLE_MAX ((size_t)1 << 15)
+#define PIECE_ELEMENTS ((size_t)1 << 15)
+#define PIECE_ELEMENTS_PER_THREAD ((size_t)1 << 17) /* worth waking threads for */
+#define EXCHANGE_SIZE_PER_RANK_MIN 64u /* float blocks need some room whatever the chunk */
+
+enum {
+    FIELD_PROTOCOL,
+    FIELD_RANKS,
+    FIELD_PORTS,
+    FIELD_BITS,
+    FIELD_DESIGN,
+    FIELD_BLOCK_SIZE,
+    FIELD_ROUNDING,
+    FIELD_SEED,
+    FIELD_CHUNK,
+    FIELD_BACKEND,
+    FIELD_COUNT
+};
+
+/* FNV-1a, 64 bits */
+static uint64_t hash_name(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
+    return hash;
+}
+
+static size_t round_up(size_t value, size_t multiple)
+{
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+size_t oi_share_elements(size_t count, uint32_t ranks)
+{
+    return round_up((count + ranks - 1) / ranks, 4);
+}
+
+size_t oi_chunk_elements(const optinc_collective *collective, size_t count)
+{
+    size_t chunk = count / CHUNKS_WANTED;
+
+    if (collective->chunk_set)
+        return collective->chunk_elements;
+    if (chunk < CHUNK_ELEMENTS_MIN)
+        chunk = CHUNK_ELEMENTS_MIN;
+    if (chunk > collective->chunk_elements)
+        return collective->chunk_elements;
+    return round_up(chunk, collective->chunk_multiple);
+}
+
+/* Chunks that are a multiple of 4K leave no rank with a smaller share. */
+static size_t chunk_multiple(size_t block_size, size_t ranks)
+{
+    for (size_t multiple = block_size; multiple <= CHUNK_MULTIPLE_MAX; multiple += block_size)
+        if (multiple % (4 * ranks) == 0)
+            return multiple;
+    return block_size;
+}
+
+static optinc_status set_sizes(optinc_collective *c, size_t chunk_wanted)
+{
+    size_t chunk = chunk_wanted ? chunk_wanted : CHUNK_ELEMENTS_MAX;
+    size_t threads = c->codec.thread_count;
+    size_t ranks = c->transport.size, share;
+
+    if (chunk > SIZE_MAX / 16 || threads > 4096)
+        return oi_fail(&c->log, OPTINC_ERR_OVERFLOW, "chunks of %zu elements, %zu threads", chunk,
+                       threads);
+    c->chunk_set = chunk_wanted != 0;
+    c->chunk_multiple =
+        c->chunk_set ? c->codec.block_size : chunk_multiple(c->codec.block_size, ranks);
+    c->chunk_elements = round_up(chunk, c->chunk_multiple);
+    c->piece_elements = round_up(threads > 1 ? PIECE_ELEMENTS_PER_THREAD * threads : PIECE_ELEMENTS,
+                                 c->codec.block_size);
+    share =
+        optinc_symbols_size(c->codec.bits, oi_share_elements(c->chunk_elements, c->transport.size));
+    if (share < EXCHANGE_SIZE_PER_RANK_MIN)
+        share = EXCHANGE_SIZE_PER_RANK_MIN;
+    if (!oi_size_multiply(share, ranks, &c->exchange_size))
+        return oi_fail(&c->log, OPTINC_ERR_OVERFLOW, "chunks of %zu elements, %zu ranks", chunk,
+                       ranks);
+    return OPTINC_OK;
+}
+
+static optinc_status allocate_lanes(optinc_collective *c)
+{
+    size_t blocks = optinc_block_count(c->codec.block_size, c->chunk_elements);
+
+    c->scratch = oi_allocate(c->codec.block_size, sizeof *c->scratch);
+    if (!c->scratch)
+        return oi_fail(&c->log, OPTINC_ERR_OUT_OF_MEMORY, "no memory for a block");
+    for (uint32_t i = 0; i < OI_LANES; i++) {
+        oi_lane *lane = &c->lanes[i];
+
+        lane->packet = oi_allocate(OI_PACKET_SIZE + blocks, 1);
+        lane->codes = oi_allocate(c->exchange_size, 1);
+        lane->received = oi_allocate(c->exchange_size, 1);
+        lane->reduced = oi_allocate(c->exchange_size / c->transport.size, 1);
+        if (!lane->packet || !lane->codes || !lane->received || !lane->reduced)
+            return oi_fail(&c->log, OPTINC_ERR_OUT_OF_MEMORY,
+                           "no memory for chunks of %zu elements", c->chunk_elements);
+    }
+    return OPTINC_OK;
+}
+
+static const optinc_backend *choose_backend(const optinc_design *design,
+                                            const optinc_collective_options *options)
+{
+    if (options->backend)
+        return options->backend;
+    return optinc_design_exact(design) ? optinc_backend_exact() : optinc_backend_table();
+}
+
+static optinc_status build(optinc_collective *c, const optinc_design *design,
+                           const optinc_backend *backend, const optinc_collective_options *options)
+{
+    const optinc_switch_options switch_options = {
+        .thread_count = c->codec.thread_count,
+        .kernel = options->kernel,
+        .backend_options = options->backend_options,
+    };
+    const float zero[4] = {0};
+    uint8_t exponent[1];
+    optinc_status status = optinc_codec_exponents(&c->codec, zero, 4, exponent);
+
+    if (status != OPTINC_OK)
+        return oi_fail(&c->log, status, "codec: %u bits, blocks of %u elements, rounding %d",
+                       c->codec.bits, c->codec.block_size, (int)c->codec.rounding);
+    status = set_sizes(c, options->chunk_elements);
+    if (status == OPTINC_OK)
+        status = optinc_switch_create(design, backend, &switch_options, &c->log, &c->sw);
+    if (status == OPTINC_OK)
+        status = allocate_lanes(c);
+    return status;
+}
+
+/* Compares what must be equal on all ranks, and their faults. */
+static optinc_status agree(optinc_collective *c, const optinc_design *design,
+                           const optinc_backend *backend, const optinc_collective_options *options,
+                           optinc_status fault)
+{
+    const oi_agreement_field fields[FIELD_COUNT] = {
+        [FIELD_PROTOCOL] = {"version", hash_name(OPTINC_VERSION_STRING) ^ PROTOCOL},
+        [FIELD_RANKS] = {"number of ranks", c->transport.size},
+        [FIELD_PORTS] = {"design's ports", c->ports},
+        [FIELD_BITS] = {"design's bits", c->codec.bits},
+        [FIELD_DESIGN] = {"design's checksum", design ? optinc_design_checksum(design) : 0},
+        [FIELD_BLOCK_SIZE] = {"block size", c->codec.block_size},
+        [FIELD_ROUNDING] = {"rounding", (uint64_t)c->codec.rounding},
+        [FIELD_SEED] = {"seed", c->seed},
+        [FIELD_CHUNK] = {"chunk size", options->chunk_elements},
+        [FIELD_BACKEND] = {"backend", backend ? hash_name(backend->name) : 0},
+    };
+    optinc_status status;
+
+    _Static_assert(OI_AGREEMENT_SIZE(FIELD_COUNT) <= sizeof c->settings, "settings fit the packet");
+    oi_agreement_write(fields, FIELD_COUNT, fault, c->settings);
+    status = oi_start_max(c, 0, c->settings, OI_AGREEMENT_SIZE(FIELD_COUNT));
+    if (status == OPTINC_OK)
+        status = oi_wait(c, 0);
+    if (status != OPTINC_OK)
+        return oi_fail(&c->log, status, "the transport failed while the ranks compared settings");
+    return oi_agreement_read(fields, FIELD_COUNT, c->settings, &c->log);
+}
+
+static bool transport_usable(const optinc_transport *t)
+{
+    return t && t->size >= 1 && t->rank < t->size && t->start_alltoall && t->start_allgather &&
+           t->start_max && t->wait;
+}
+
+static void set_up(optinc_collective *c, const optinc_transport *transport,
+                   const optinc_design *design, const optinc_collective_options *options,
+                   const optinc_log *log)
+{
+    c->transport = *transport;
+    if (log)
+        c->log = *log;
+    c->seed = options->seed;
+    c->codec.block_size = options->block_size ? options->block_size : OPTINC_BLOCK_SIZE_DEFAULT;
+    c->codec.rounding = options->rounding;
+    c->codec.kernel = options->kernel;
+    c->codec.thread_count = options->thread_count ? options->thread_count : 1;
+    if (design) {
+        c->ports = optinc_design_ports(design);
+        c->codec.bits = optinc_design_bits(design);
+        c->switch_stochastic = optinc_design_flat_spec(design).variant == OPTINC_VARIANT_STOCHASTIC;
+    }
+}
+
+optinc_status optinc_collective_create(const optinc_transport *transport,
+                                       const optinc_design *design,
+                                       const optinc_collective_options *options,
+                                       const optinc_log *log, optinc_collective **out)
+{
+    const optinc_collective_options defaults = {0};
+    const optinc_backend *backend = NULL;
+    optinc_collective *c;
+    optinc_status status = OPTINC_OK;
+
+    if (!out)
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    *out = NULL;
+    if (!transport_usable(transport))
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "a transport lacks a function or a rank");
+    if (!options)
+        options = &defaults;
+    c = oi_allocate(1, sizeof *c);
+    if (!c)
+        return oi_fail(log, OPTINC_ERR_OUT_OF_MEMORY, "no memory for a collective");
+    set_up(c, transport, design, options, log);
+    if (design) {
+        backend = choose_backend(design, options);
+        c->confirm = backend != optinc_backend_exact() && backend != optinc_backend_table();
+        if (transport->size <= c->ports)
+            status = build(c, design, backend, options);
+    } else {
+        status = oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "no design");
+    }
+    /* whatever happened here, the other ranks wait for this */
+    status = agree(c, design, backend, options, status);
+    if (status == OPTINC_OK && transport->size > c->ports)
+        status = oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "%u ranks, but the design has %u ports",
+                         transport->size, c->ports);
+    if (status != OPTINC_OK)
+        optinc_collective_destroy(&c);
+    *out = c;
+    return status;
+}
+
+void optinc_collective_destroy(optinc_collective **collective)
+{
+    optinc_collective *c;
+
+    if (!collective || !*collective)
+        return;
+    c = *collective;
+    *collective = NULL;
+    optinc_switch_destroy(&c->sw);
+    oi_free(c->scratch);
+    /* After a failure the engine may still write to the buffers of what never finished. Those
+     * are left to it: a leak is better than writes to freed memory. */
+    if (c->in_flight != 0)
+        return;
+    for (uint32_t i = 0; i < OI_LANES; i++) {
+        oi_free(c->lanes[i].packet);
+        oi_free(c->lanes[i].codes);
+        oi_free(c->lanes[i].received);
+        oi_free(c->lanes[i].reduced);
+    }
+    oi_free(c);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks that hold a NaN or an infinity on any rank (DESIGN.md section 4, point 2): an IEEE float
+ * sum in rank order. All ranks know these blocks from the agreed exponents and so do the same
+ * exchanges. They are rare (an overflowing step of a loss-scaled training), so nothing overlaps. */
+#include "collective/state.h"
+
+#include <math.h>
+#include <string.h>
+
+#define CANONICAL_NAN 0x7fc00000u
+
+/* A NaN's payload would tell in which order a compiler put the operands. */
+static float canonical(float x)
+{
+    const uint32_t bits = CANONICAL_NAN;
+
+    if (isnan(x))
+        memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static void sum_in_rank_order(const optinc_allreduce_args *args, uint32_t ranks, const float *x,
+                              size_t share, float *sum)
+{
+    for (size_t i = 0; i < share; i++) {
+        float total = x[i];
+
+        for (uint32_t rank = 1; rank < ranks; rank++)
+            total += x[rank * share + i];
+        if (args->op == OPTINC_MEAN)
+            total /= (float)ranks;
+        sum[i] = canonical(total);
+    }
+}
+
+/* values [count], count <= what the lane's buffers hold as floats */
+static optinc_status reduce_piece(oi_run *run, oi_lane *lane, uint32_t slot, const float *values,
+                                  size_t count, float *output)
+{
+    optinc_collective *c = run->collective;
+    uint32_t ranks = c->transport.size;
+    size_t share = (count + ranks - 1) / ranks;
+    void *codes = lane->codes, *received = lane->received, *reduced = lane->reduced;
+    float *send = codes;
+    optinc_status status;
+
+    memcpy(send, values, count * sizeof *send);
+    memset(send + count, 0, (share * ranks - count) * sizeof *send);
+    status = oi_start_alltoall(c, slot, send, received, share * sizeof *send);
+    if (status == OPTINC_OK)
+        status = oi_wait(c, slot);
+    if (status != OPTINC_OK)
+        return status;
+    sum_in_rank_order(run->args, ranks, received, share, reduced);
+    status = oi_start_allgather(c, slot, reduced, send, share * sizeof *send);
+    if (status == OPTINC_OK)
+        status = oi_wait(c, slot);
+    if (status != OPTINC_OK)
+        return status;
+    memcpy(output, send, count * sizeof *output);
+    run->report.bytes_sent += 2 * (uint64_t)(ranks - 1) * share * sizeof *send;
+    return OPTINC_OK;
+}
+
+optinc_status oi_reduce_float_blocks(oi_run *run, oi_lane *lane, uint32_t slot, const float *values,
+                                     float *output)
+{
+    const optinc_collective *c = run->collective;
+    size_t block_size = c->codec.block_size;
+    size_t blocks = optinc_block_count(c->codec.block_size, lane->count);
+    size_t piece_max = c->exchange_size / sizeof(float) / c->transport.size * c->transport.size;
+
+    for (size_t block = 0; block < blocks; block++) {
+        size_t end;
+
+        if (lane->exponents[block] != OPTINC_EXPONENT_NON_FINITE)
+            continue;
+        run->report.blocks_non_finite++;
+        end = (block + 1) * block_size < lane->count ? (block + 1) * block_size : lane->count;
+        for (size_t first = block * block_size; first < end;) {
+            size_t count = end - first < piece_max ? end - first : piece_max;
+            optinc_status status =
+                reduce_piece(run, lane, slot, values + first, count, output + first);
+
+            if (status != OPTINC_OK)
+                return status;
+            first += count;
+        }
+    }
+    return OPTINC_OK;
+}
