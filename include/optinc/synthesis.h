@@ -51,6 +51,37 @@ OPTINC_API optinc_status optinc_design_cost_of(const optinc_design *design,
                                                const optinc_cost_options *options,
                                                optinc_design_cost *cost) OPTINC_WARN_UNUSED;
 
+/* A tree of switches that computes what one switch of all its ports would: residual switches below,
+ * one that rounds on top. Level 0 is next to the servers. */
+typedef struct optinc_cascade {
+    uint32_t ports[OPTINC_LEVELS_MAX]; /* of a switch of each level: 2 .. 64, a power of two */
+    uint32_t level_count;              /* 1 .. OPTINC_LEVELS_MAX */
+    uint32_t bits;                     /* B of the servers' codes: even, 2 .. 32 */
+    optinc_variant variant;            /* of the whole */
+} optinc_cascade;
+
+/* Ports [level_count] whose product is `servers`, as equal as they can be, larger ones on top, where
+ * there are fewer switches. Where no cascade serves that many servers in so many levels:
+ * OPTINC_ERR_INVALID_ARGUMENT, and the log names the nearest numbers that it does serve. */
+OPTINC_API optinc_status optinc_cascade_split(uint64_t servers, uint32_t level_count,
+                                              const optinc_log *log,
+                                              uint32_t *ports) OPTINC_WARN_UNUSED;
+
+/* What the switches of each level compute, specs [level_count]. The tree has at most 2^20 ports, a
+ * port of the last level at most 48 bits. */
+OPTINC_API optinc_status optinc_cascade_specs(const optinc_cascade *cascade, const optinc_log *log,
+                                              optinc_spec *specs) OPTINC_WARN_UNUSED;
+
+/* The cascade of constructed switches as one design. Every level is verified and carries its best
+ * proof; levels that are exact make the whole exact (docs/proofs.md). construct NULL: as for
+ * optinc_construct. verify NULL: exhaustive where a level has at most 2^20 cases. */
+OPTINC_API optinc_status optinc_synthesise_cascade(const optinc_cascade *cascade,
+                                                   const optinc_construct_options *construct,
+                                                   const optinc_verify_options *verify,
+                                                   const optinc_progress *progress,
+                                                   const optinc_log *log,
+                                                   optinc_design **design) OPTINC_WARN_UNUSED;
+
 #ifdef __cplusplus
 }
 #endif
