@@ -28,6 +28,7 @@ extern const cli_command cli_command_verify;
 extern const cli_command cli_command_inspect;
 extern const cli_command cli_command_reduce;
 extern const cli_command cli_command_report;
+extern const cli_command cli_command_scale;
 
 /* ---- diagnostics, on stderr ---- */
 

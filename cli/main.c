@@ -7,7 +7,7 @@
 
 static const cli_command *const commands[] = {
     &cli_command_design, &cli_command_verify, &cli_command_inspect,
-    &cli_command_reduce, &cli_command_report,
+    &cli_command_reduce, &cli_command_report, &cli_command_scale,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

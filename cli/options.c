@@ -40,6 +40,15 @@ cli_option cli_number(const char *name, double *value, const char *value_name, d
                         .help = help};
 }
 
+cli_option cli_number_from(const char *name, double *value, const char *value_name, double min,
+                           double max, const char *help)
+{
+    cli_option option = cli_number(name, value, value_name, min, max, help);
+
+    option.bounds_allowed = true;
+    return option;
+}
+
 cli_option cli_text(const char *name, const char **value, const char *value_name, const char *help)
 {
     return (cli_option){
@@ -98,10 +107,14 @@ static bool set_number(const cli_option *option, const char *text)
 {
     char *end;
     double value = strtod(text, &end);
+    double min = option->number_min, max = option->number_max;
+    bool inside =
+        option->bounds_allowed ? value >= min && value <= max : value > min && value < max;
 
-    if (!*text || *end || !(value > option->number_min && value < option->number_max)) {
-        cli_error("%s: found '%s', expected a number between %g and %g", option->name, text,
-                  option->number_min, option->number_max);
+    if (!*text || *end || !inside) {
+        cli_error("%s: found '%s', expected a number %s %g %s %g", option->name, text,
+                  option->bounds_allowed ? "from" : "between", min,
+                  option->bounds_allowed ? "to" : "and", max);
         return false;
     }
     *(double *)option->value = value;

@@ -9,7 +9,7 @@
 typedef enum cli_option_kind {
     CLI_FLAG,   /* bool *: set by its presence */
     CLI_COUNT,  /* uint64_t *: a whole number from count_min to count_max */
-    CLI_NUMBER, /* double *: strictly between number_min and number_max */
+    CLI_NUMBER, /* double *: between number_min and number_max, see bounds_allowed */
     CLI_TEXT,   /* const char **: borrowed from argv */
     CLI_CHOICE, /* int *: index into choices */
 } cli_option_kind;
@@ -23,6 +23,7 @@ typedef struct cli_option {
     uint64_t count_max;
     double number_min;
     double number_max;
+    bool bounds_allowed;        /* number_min and number_max are allowed themselves */
     const char *const *choices; /* ends with NULL */
     cli_option_kind kind;
     char letter; /* 'o' for -o; 0: none */
@@ -34,6 +35,9 @@ cli_option cli_count(const char *name, uint64_t *value, const char *value_name, 
                      uint64_t max, const char *help);
 cli_option cli_number(const char *name, double *value, const char *value_name, double min,
                       double max, const char *help);
+/* The bounds themselves are allowed. */
+cli_option cli_number_from(const char *name, double *value, const char *value_name, double min,
+                           double max, const char *help);
 cli_option cli_text(const char *name, const char **value, const char *value_name, const char *help);
 cli_option cli_choice(const char *name, int *value, const char *const *choices, const char *help);
 /* --output, -o, required */

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optinc scale: time and bytes of an all-reduce against the number of servers, five collectives. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "cli.h"
+#include "optinc/cluster.h"
+#include "options.h"
+
+#define SERVERS_COUNT_MAX 64
+
+typedef struct scale_request {
+    optinc_cluster cluster;
+    const char *servers_text;
+    uint64_t servers[SERVERS_COUNT_MAX];
+    int servers_count;
+    uint64_t bits;
+    uint64_t block_size;
+    uint64_t switch_radix;
+    uint64_t optical_ports;
+    double compute_ms; /* < 0: no step times */
+    double overlap;
+    bool json;
+} scale_request;
+
+/* "4,16,1024" */
+static bool parse_servers(scale_request *request)
+{
+    const char *text = request->servers_text;
+
+    for (;;) {
+        char *end;
+        unsigned long long value;
+
+        errno = 0;
+        value = strtoull(text, &end, 10);
+        if (end == text || *text == '-' || errno != 0 || value == 0)
+            break;
+        if (request->servers_count == SERVERS_COUNT_MAX) {
+            cli_error("--servers names more than %d numbers", SERVERS_COUNT_MAX);
+            return false;
+        }
+        request->servers[request->servers_count++] = value;
+        if (*end == '\0')
+            return true;
+        if (*end != ',')
+            break;
+        text = end + 1;
+    }
+    cli_error("--servers is '%s', expected whole numbers above 0 with commas between, as 4,16,1024",
+              request->servers_text);
+    return false;
+}
+
+static json_t *json_row(const scale_request *request, const char *name, uint64_t servers,
+                        const optinc_cluster_time *time)
+{
+    json_t *row = json_object();
+
+    cli_json_set(row, "collective", json_string(name));
+    cli_json_set(row, "servers", cli_json_count(servers));
+    cli_json_set(row, "bytes_per_server", cli_json_number(time->bytes_per_server));
+    cli_json_set(row, "time_s", cli_json_number(time->time_s));
+    cli_json_set(row, "latency_s", cli_json_number(time->latency_s));
+    cli_json_set(row, "transfer_s", cli_json_number(time->transfer_s));
+    cli_json_set(row, "host_s", cli_json_number(time->host_s));
+    cli_json_set(row, "energy_j", cli_json_number(time->energy_j));
+    cli_json_set(row, "levels", json_integer(time->levels));
+    if (request->compute_ms >= 0)
+        cli_json_set(row, "step_s",
+                     cli_json_number(optinc_cluster_step_s(request->compute_ms * 1e-3, time->time_s,
+                                                           request->overlap)));
+    return row;
+}
+
+static void print_row(const scale_request *request, const char *name, uint64_t servers,
+                      const optinc_cluster_time *time, double ring_s)
+{
+    printf("%9" PRIu64 "  %-17s  %14.0f  %12.6g  %8.4f", servers, name, time->bytes_per_server,
+           time->time_s * 1e3, ring_s > 0 ? time->time_s / ring_s : 1.0);
+    if (request->compute_ms >= 0)
+        printf("  %12.6g", 1e3 * optinc_cluster_step_s(request->compute_ms * 1e-3, time->time_s,
+                                                       request->overlap));
+    putchar('\n');
+}
+
+static void print_head(const scale_request *request)
+{
+    printf("  servers  collective         bytes/server       time/ms   of ring%s\n",
+           request->compute_ms >= 0 ? "       step/ms" : "");
+}
+
+static int scale(const scale_request *request)
+{
+    json_t *rows = json_array();
+    json_t *object = json_object();
+
+    for (int i = 0; i < request->servers_count; i++) {
+        optinc_cluster cluster = request->cluster;
+        double ring_s = 0.0;
+
+        cluster.servers = request->servers[i];
+        for (unsigned c = 0; c < OPTINC_CLUSTER_COLLECTIVE_COUNT; c++) {
+            const char *name = optinc_cluster_collective_name((optinc_cluster_collective)c);
+            optinc_cluster_time time;
+            optinc_status status =
+                optinc_cluster_time_of(&cluster, (optinc_cluster_collective)c, &cli_log, &time);
+
+            if (status != OPTINC_OK) {
+                json_decref(rows);
+                json_decref(object);
+                return cli_library_error(status, "the time model");
+            }
+            if (c == OPTINC_CLUSTER_RING)
+                ring_s = time.time_s;
+            if (i == 0 && c == 0 && !request->json)
+                print_head(request);
+            if (request->json)
+                json_array_append_new(rows, json_row(request, name, cluster.servers, &time));
+            else
+                print_row(request, name, cluster.servers, &time, ring_s);
+        }
+    }
+    cli_json_set(object, "elements", cli_json_count(request->cluster.elements));
+    cli_json_set(object, "bits", json_integer(request->cluster.bits));
+    cli_json_set(object, "link_gbps", cli_json_number(request->cluster.link_gbps));
+    cli_json_set(object, "rows", rows);
+    if (request->json)
+        cli_print_json(object);
+    else
+        json_decref(object);
+    return CLI_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    scale_request request = {.cluster = optinc_cluster_default(),
+                             .servers_text = "4,16,64,256,1024",
+                             .bits = 8,
+                             .block_size = 256,
+                             .switch_radix = 64,
+                             .optical_ports = 4,
+                             .compute_ms = -1.0};
+    optinc_cluster *cluster = &request.cluster;
+    const double any = 1e12;
+    const cli_option options[] = {
+        cli_text("--servers", &request.servers_text, "K,...",
+                 "numbers of servers (4,16,64,256,1024)"),
+        cli_count("--elements", &cluster->elements, "E", 0, (uint64_t)1 << 48,
+                  "gradient elements (16777216)"),
+        cli_count("--bits", &request.bits, "B", 2, 32, "of a code, even (8)"),
+        cli_count("--block-size", &request.block_size, "E", 4, 65536,
+                  "elements that share an exponent (256)"),
+        cli_number("--link-gbps", &cluster->link_gbps, "G", 0.0, any,
+                   "link of a server, each direction, Gb/s (6400)"),
+        cli_number_from("--latency-us", &cluster->latency_us, "U", 0.0, any,
+                        "of a message, microseconds (2)"),
+        cli_number_from("--overhead-us", &cluster->overhead_us, "U", 0.0, any,
+                        "host time a message, microseconds (0.2)"),
+        cli_number_from("--host-gbps", &cluster->host_gbps, "G", 0.0, any,
+                        "host arithmetic on float data, Gb/s; 0: free (0)"),
+        cli_count("--radix", &request.switch_radix, "R", 2, 4096,
+                  "children of an electrical aggregation node (64)"),
+        cli_number_from("--switch-latency-us", &cluster->switch_latency_us, "U", 0.0, any,
+                        "of an electrical node, microseconds (0.33)"),
+        cli_count("--optical-ports", &request.optical_ports, "N", 2, 64,
+                  "of one optical switch, a power of two (4)"),
+        cli_number_from("--optical-latency-us", &cluster->optical_latency_us, "U", 0.0, any,
+                        "of one optical switch, microseconds (0.1)"),
+        cli_number_from("--compute-ms", &request.compute_ms, "T", 0.0, any,
+                        "compute time of a step: adds the time of a whole step"),
+        cli_number_from("--overlap", &request.overlap, "S", 0.0, 1.0,
+                        "share of the compute time in which gradients travel (0)"),
+        cli_json_option(&request.json),
+    };
+    const cli_syntax syntax = {
+        .usage = "scale [OPTIONS]",
+        .text = "Models how long an all-reduce takes in a cluster, and what each server sends:\n"
+                "float ring, halving and doubling, electrical in-network aggregation, OptINC in\n"
+                "software and the optical switch. docs/cluster.md has every formula. The model\n"
+                "draws no random numbers.",
+        .example = "optinc scale --servers 16,1024,100000 --elements 25000000 --link-gbps 400",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    int operand_count = 0;
+
+    switch (cli_parse(&syntax, argc, argv, &operand_count)) {
+    case CLI_PARSED_HELP:
+        return CLI_DONE;
+    case CLI_PARSED_WRONG:
+        return CLI_BAD_INPUT;
+    case CLI_PARSED:
+        break;
+    }
+    cluster->bits = (uint32_t)request.bits;
+    cluster->block_size = (uint32_t)request.block_size;
+    cluster->switch_radix = (uint32_t)request.switch_radix;
+    cluster->optical_ports = (uint32_t)request.optical_ports;
+    return parse_servers(&request) ? scale(&request) : CLI_BAD_INPUT;
+}
+
+const cli_command cli_command_scale = {"scale", "models an all-reduce in a cluster of servers",
+                                       run};
