@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_mpi [MEBIBYTES [ROUNDS]]: our all-reduce of float32 among the ranks of this job (B = 8, the
- * exact backend), beside the MPI's own MPI_Allreduce and the float ring over the same transport. The
- * three take turns; each turn's time is the slowest rank's; medians. Rank 0 prints a table and the
- * rows for results.csv. Every result is checked against the reported bound. */
+/* bench_mpi [--mib MEBIBYTES] [--chunk ELEMENTS] [--rounds N] [--csv PATH]: our all-reduce of float32
+ * among the ranks of this job (B = 8, the exact backend), beside the MPI's own MPI_Allreduce and the
+ * float ring over the same transport. The three take turns; a turn's time is the slowest rank's;
+ * medians. The result is checked against the reported bound. */
+#include "bench.h"
+
 #include "optinc/mpi.h"
 #include "optinc/onn.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
 
-#define ROUNDS_MAX 101
 #define CONTENDERS 3
 
 static const char *const names[CONTENDERS] = {"optinc", "MPI_Allreduce", "float ring"};
@@ -80,36 +80,7 @@ static double check(const optinc_mpi_context *context, const buffers *b)
     return error;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, compare);
-    return values[count / 2];
-}
-
-static void print_rows(const double *medians, int ranks, size_t bytes)
-{
-    char date[32], machine[256];
-    struct utsname host;
-    time_t now = time(NULL);
-
-    strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
-    uname(&host);
-    snprintf(machine, sizeof machine, "%s %s", host.sysname, host.machine);
-    for (int other = 1; other < CONTENDERS; other++)
-        printf("%s,mpi,%s,all-reduce of %zu MiB float32 on %d local ranks (B=8),%.6f,%s,%.6f,%.3f,"
-               "seconds\n",
-               date, machine, bytes >> 20, ranks, medians[0], names[other], medians[other],
-               medians[other] / medians[0]);
-}
-
-static void report(optinc_mpi_context *context, const double *medians, size_t bytes)
+static void print_parts(const optinc_mpi_context *context, const double *medians, size_t bytes)
 {
     const optinc_allreduce_report *r = optinc_mpi_report(context);
 
@@ -123,49 +94,75 @@ static void report(optinc_mpi_context *context, const double *medians, size_t by
         1e3 * r->seconds_dequantise, 1e-6 * (double)r->bytes_sent);
 }
 
+static void compete(optinc_mpi_context *context, const buffers *b, const bench_options *options,
+                    double *medians)
+{
+    static double times[CONTENDERS][BENCH_ROUNDS_MAX];
+
+    for (int round = -1; round < options->rounds; round++) /* the first warms up */
+        for (int i = CONTENDERS - 1; i >= 0; i--)
+            times[i][round < 0 ? 0 : round] = run(i, context, b);
+    run(0, context, b); /* the output that is checked */
+    for (int i = 0; i < CONTENDERS; i++)
+        medians[i] = bench_median(times[i], options->rounds);
+}
+
+static void allocate(buffers *b, size_t bytes, int rank)
+{
+    b->count = bytes / sizeof(float);
+    b->input = malloc(bytes);
+    b->output = malloc(bytes);
+    b->reference = malloc(bytes);
+    if (!b->input || !b->output || !b->reference || b->count < 1 || b->count > INT_MAX)
+        stop("no memory for this many MiB", (int)(bytes >> 20));
+    for (size_t i = 0; i < b->count; i++)
+        b->input[i] = (float)((i * 2654435761u + (size_t)rank * 40503u) % 65536) / 32768.0f - 1.0f;
+    memset(b->output, 0, bytes);
+    memset(b->reference, 0, bytes);
+}
+
+static void record(const bench_options *options, const double *medians, int ranks, size_t bytes)
+{
+    char what[96];
+
+    snprintf(what, sizeof what, "all-reduce of %.4g MiB on %d local ranks", (double)bytes / 1048576,
+             ranks);
+    for (int i = 1; i < CONTENDERS; i++)
+        bench_report(options, "mpi", what, medians[0], names[i], medians[i], "s");
+}
+
 int main(int argc, char **argv)
 {
-    size_t bytes = (size_t)(argc > 1 ? atof(argv[1]) * 1048576.0 : 64.0 * 1048576.0);
-    int rounds = argc > 2 ? atoi(argv[2]) : 15, rank, ranks;
-    buffers b = {.count = bytes / sizeof(float)};
-    double times[CONTENDERS][ROUNDS_MAX], medians[CONTENDERS], error;
+    bench_options options = bench_parse(argc, argv, 15);
+    optinc_mpi_options settings = {0};
     optinc_mpi_context *context;
-    optinc_mpi_options options = {0};
+    double medians[CONTENDERS], error, mebibytes = 64;
     optinc_design *design;
     optinc_status status;
+    int rank, ranks;
+    buffers b;
 
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-    if (rounds < 1 || rounds > ROUNDS_MAX || b.count < 1)
-        stop("usage: bench_mpi [MEBIBYTES [ROUNDS]]", rounds);
-    if (argc > 3)
-        options.collective.chunk_elements = (size_t)atol(argv[3]);
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--mib") == 0)
+            mebibytes = atof(argv[i + 1]);
+        else if (strcmp(argv[i], "--chunk") == 0)
+            settings.collective.chunk_elements = (size_t)atol(argv[i + 1]);
+    }
     design = make_design((uint32_t)ranks);
-    status = optinc_mpi_context_create(design, MPI_COMM_WORLD, &options, NULL, &context);
+    status = optinc_mpi_context_create(design, MPI_COMM_WORLD, &settings, NULL, &context);
     if (status != OPTINC_OK)
         stop(optinc_status_text(status), status);
-    b.input = malloc(bytes);
-    b.output = malloc(bytes);
-    b.reference = malloc(bytes);
-    if (!b.input || !b.output || !b.reference)
-        stop("no memory", 0);
-    for (size_t i = 0; i < b.count; i++)
-        b.input[i] = (float)((i * 2654435761u + (size_t)rank * 40503u) % 65536) / 32768.0f - 1.0f;
-    memset(b.output, 0, bytes);
-    memset(b.reference, 0, bytes);
-    for (int round = -1; round < rounds; round++) { /* the first warms up */
-        for (int i = CONTENDERS - 1; i >= 0; i--)
-            times[i][round < 0 ? 0 : round] = run(i, context, &b);
-    }
+    allocate(&b, (size_t)(mebibytes * 1048576), rank);
+    compete(context, &b, &options, medians);
     error = check(context, &b);
-    for (int i = 0; i < CONTENDERS; i++)
-        medians[i] = median(times[i], rounds);
     if (rank == 0) {
-        report(context, medians, bytes);
+        print_parts(context, medians, b.count * sizeof(float));
         printf("largest error %.3g, bound %.3g\n", error,
                optinc_mpi_report(context)->error_bound_max);
-        print_rows(medians, ranks, bytes);
+        record(&options, medians, ranks, b.count * sizeof(float));
     }
     optinc_mpi_context_destroy(&context);
     optinc_design_destroy(&design);
