@@ -112,7 +112,8 @@ static optinc_status reduce(const void *state, const optinc_batch *batch)
 {
     const oi_network *network = &((const onn_state *)state)->network;
     double *scratch = batch->scratch;
-    uint32_t *sums = (uint32_t *)(scratch + oi_network_scratch_count(network));
+    void *behind = scratch + oi_network_scratch_count(network);
+    uint32_t *sums = behind;
 
     if (batch->port_count > network->unit->spec.ports)
         return OPTINC_ERR_INVALID_ARGUMENT;

@@ -82,7 +82,7 @@ static void combine_carries(const oi_row_terms *terms, uint32_t stage, oi_interv
         carries[0] = (oi_interval){0, 0};
         return;
     }
-    for (uint32_t i = 0; i < domain->count; i++)
+    for (uint32_t i = 0; i < OI_STAGE_VALUE_MAX; i++)
         carries[i] = EMPTY;
     for (uint32_t i = 0; i < oi_terms_domain_count(terms, below); i++) {
         if (terms->domains->domain[below].value[i] / 4 != domain->value[c])
@@ -99,7 +99,7 @@ static void combine_parts(const oi_row_terms *terms, uint32_t stage, oi_interval
     const oi_domain *offsets = &domains->domain[OI_QUANTITY_OFFSET + stage];
     oi_interval carries[OI_STAGE_VALUE_MAX];
 
-    for (uint32_t i = 0; i < domains->domain[OI_QUANTITY_VALUE + stage].count; i++)
+    for (uint32_t i = 0; i < OI_STAGE_VALUE_MAX; i++)
         parts[i] = EMPTY;
     combine_carries(terms, stage, carries);
     for (uint32_t o = 0; o < offsets->count; o++)

@@ -61,8 +61,8 @@ void oi_terms_gather(oi_row_terms *terms, const double *weight, double bias, uin
  * pass, in whatever order it sums, and in the intervals here, together. */
 double oi_terms_slack(uint32_t cols, double size);
 
-/* The row as a function of `target` alone, by its index: row [its domain's count], each interval
- * widened by `slack`. with_parts (stage values only): what x_k is made of, x_(k-1), s_k and o_k, is
+/* The row as a function of `target` alone, by its index: row [OI_STAGE_VALUE_MAX], of which the
+ * domain's count are set, each interval widened by `slack`. with_parts (stage values only): what x_k is made of, x_(k-1), s_k and o_k, is
  * followed in every combination that can occur; all else is taken at its worst. Gives the width of
  * the widest interval. */
 double oi_terms_evaluate(const oi_row_terms *terms, uint32_t target, bool with_parts, double slack,

@@ -5,6 +5,7 @@
  * floor((T + offset) / D) is what one flat switch returns. Idle switches send the sum of their ports'
  * zero codes, as idle servers would. */
 #include "base/log.h"
+#include "base/memory.h"
 #include "optinc/synthesis.h"
 
 #define PORTS_LOG2_MAX 6u
@@ -123,6 +124,30 @@ static optinc_status prove_levels(optinc_design *design, const optinc_verify_opt
     return status;
 }
 
+/* The levels one by one, then as one design, which copies them. */
+static optinc_status construct_levels(const optinc_spec *specs, uint32_t level_count,
+                                      const optinc_construct_options *construct,
+                                      const optinc_log *log, optinc_design **design)
+{
+    optinc_design *levels[OPTINC_LEVELS_MAX] = {NULL};
+    optinc_unit *units = oi_allocate(level_count, sizeof *units);
+    optinc_status status = OPTINC_OK;
+
+    if (!units)
+        return oi_fail(log, OPTINC_ERR_OUT_OF_MEMORY, "no memory for a cascade");
+    for (uint32_t level = 0; level < level_count && status == OPTINC_OK; level++) {
+        status = optinc_construct(&specs[level], construct, log, &levels[level]);
+        if (status == OPTINC_OK)
+            units[level] = *optinc_design_unit(levels[level], 0);
+    }
+    if (status == OPTINC_OK)
+        status = optinc_design_create(units, level_count, log, design);
+    for (uint32_t level = 0; level < level_count; level++)
+        optinc_design_destroy(&levels[level]);
+    oi_free(units);
+    return status;
+}
+
 optinc_status optinc_synthesise_cascade(const optinc_cascade *cascade,
                                         const optinc_construct_options *construct,
                                         const optinc_verify_options *verify,
@@ -130,28 +155,17 @@ optinc_status optinc_synthesise_cascade(const optinc_cascade *cascade,
                                         optinc_design **design)
 {
     optinc_spec specs[OPTINC_LEVELS_MAX];
-    optinc_unit units[OPTINC_LEVELS_MAX];
-    optinc_design *levels[OPTINC_LEVELS_MAX] = {NULL};
     optinc_status status;
 
     if (!design)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "design is NULL");
     *design = NULL;
     status = optinc_cascade_specs(cascade, log, specs);
-    if (status != OPTINC_OK)
-        return status;
-    for (uint32_t level = 0; level < cascade->level_count && status == OPTINC_OK; level++) {
-        status = optinc_construct(&specs[level], construct, log, &levels[level]);
-        if (status == OPTINC_OK)
-            units[level] = *optinc_design_unit(levels[level], 0);
-    }
     if (status == OPTINC_OK)
-        status = optinc_design_create(units, cascade->level_count, log, design);
+        status = construct_levels(specs, cascade->level_count, construct, log, design);
     if (status == OPTINC_OK)
         status = prove_levels(*design, verify, progress, log);
     if (status != OPTINC_OK)
         optinc_design_destroy(design);
-    for (uint32_t level = 0; level < cascade->level_count; level++)
-        optinc_design_destroy(&levels[level]); /* the design holds copies */
     return status;
 }
