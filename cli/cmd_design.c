@@ -9,6 +9,8 @@
 
 /* Cases up to which the design file carries what the ONN answers in each of them (4 MiB). */
 #define TABLE_CASES_MAX ((uint64_t)1 << 20)
+/* Cases up to which a level of a cascade is proved exhaustively as well. */
+#define CASCADE_CASES_MAX ((uint64_t)1 << 20)
 
 typedef struct design_request {
     uint64_t servers;
@@ -27,6 +29,7 @@ static const char *const methods[] = {"constructed", "trained", NULL};
 static const char *const activations[] = {"saturating", "relu", NULL};
 static const char *const variants[] = {"half-up", "stochastic", NULL};
 
+/* One switch, or a tree of them if more than one level is wanted. */
 static optinc_status make_constructed(const design_request *request, optinc_design **design)
 {
     optinc_construct_options options = {
@@ -36,14 +39,30 @@ static optinc_status make_constructed(const design_request *request, optinc_desi
     };
     optinc_variant variant =
         request->variant == 1 ? OPTINC_VARIANT_STOCHASTIC : OPTINC_VARIANT_HALF_UP;
+    optinc_verify_options verify = {.exhaustive_cases_max = CASCADE_CASES_MAX,
+                                    .seed = request->seed};
+    optinc_cascade cascade = {.level_count = (uint32_t)request->levels,
+                              .bits = (uint32_t)request->bits,
+                              .variant = variant};
     optinc_spec spec;
-    optinc_status status = optinc_spec_single((uint32_t)request->servers, (uint32_t)request->bits,
-                                              variant, &cli_log, &spec);
+    optinc_status status;
 
-    return status == OPTINC_OK ? optinc_construct(&spec, &options, &cli_log, design) : status;
+    if (request->levels == 1) {
+        status = optinc_spec_single((uint32_t)request->servers, (uint32_t)request->bits, variant,
+                                    &cli_log, &spec);
+        return status == OPTINC_OK ? optinc_construct(&spec, &options, &cli_log, design) : status;
+    }
+    status = optinc_cascade_split(request->servers, cascade.level_count, &cli_log, cascade.ports);
+    if (status != OPTINC_OK)
+        return status;
+    cli_progress_start("construct and prove");
+    status =
+        optinc_synthesise_cascade(&cascade, &options, &verify, &cli_progress, &cli_log, design);
+    cli_progress_stop();
+    return status;
 }
 
-/* Makes the design that was asked for, with neither proof nor table. */
+/* Makes the design that was asked for; proofs and tables may still be missing. */
 static optinc_status make(const design_request *request, optinc_design **design)
 {
     if (strcmp(methods[request->method], "constructed") != 0) {
@@ -51,14 +70,10 @@ static optinc_status make(const design_request *request, optinc_design **design)
                   optinc_status_text(OPTINC_ERR_UNSUPPORTED));
         return OPTINC_ERR_UNSUPPORTED;
     }
-    if (request->levels != 1) {
-        cli_error("--levels %llu: %s in this version, expected 1",
-                  (unsigned long long)request->levels, optinc_status_text(OPTINC_ERR_UNSUPPORTED));
-        return OPTINC_ERR_UNSUPPORTED;
-    }
     return make_constructed(request, design);
 }
 
+/* Proves a level that whoever made it has not proved yet. */
 static optinc_status prove_level(optinc_design *design, uint32_t level, uint64_t seed,
                                  optinc_proof *proof)
 {
@@ -66,6 +81,9 @@ static optinc_status prove_level(optinc_design *design, uint32_t level, uint64_t
     optinc_verify_result result;
     optinc_status status;
 
+    *proof = optinc_design_unit(design, level)->proof;
+    if (proof->kind != OPTINC_PROOF_NONE)
+        return OPTINC_OK;
     cli_progress_start("prove");
     status = optinc_verify(design, level, &options, &cli_progress, &cli_log, &result);
     cli_progress_stop();
@@ -77,14 +95,15 @@ static optinc_status prove_level(optinc_design *design, uint32_t level, uint64_t
 
 static optinc_status tabulate_level(optinc_design *design, uint32_t level)
 {
-    const optinc_spec *spec = &optinc_design_unit(design, level)->spec;
+    const optinc_unit *unit = optinc_design_unit(design, level);
+    const optinc_spec *spec = &unit->spec;
     uint64_t cases = optinc_spec_case_count(spec);
     unsigned offset_log2 = spec->variant == OPTINC_VARIANT_STOCHASTIC ? spec->divisor_log2 : 0;
     uint32_t *table = NULL;
     size_t count = 0;
     optinc_status status;
 
-    if (cases > TABLE_CASES_MAX >> offset_log2 || spec->bits_out > 32)
+    if (unit->table || cases > TABLE_CASES_MAX >> offset_log2 || spec->bits_out > 32)
         return OPTINC_OK;
     cli_progress_start("tabulate");
     status = optinc_tabulate(design, level, (size_t)TABLE_CASES_MAX, &cli_progress, &cli_log,
@@ -189,7 +208,7 @@ static int run(int argc, char **argv)
     design_request request = {.levels = 1, .method = -1, .gap = 0.5, .seed = 1};
     const cli_option options[] = {
         cli_required(cli_count("--servers", &request.servers, "N", 1, 1u << 20,
-                               "ports of the switch: 2, 4, 8, 16, 32 or 64")),
+                               "ports: 2, 4, 8, 16, 32 or 64 of one switch, more of a cascade")),
         cli_required(cli_count("--bits", &request.bits, "B", 1, 64,
                                "bits of a gradient code: even, 2 to 32")),
         cli_required(cli_choice("--method", &request.method, methods, "how the ONN is made")),
@@ -201,7 +220,7 @@ static int run(int argc, char **argv)
         cli_choice("--variant", &request.variant, variants,
                    "rounding of the average; default half-up"),
         cli_count("--levels", &request.levels, "L", 1, OPTINC_LEVELS_MAX,
-                  "levels of a cascade; default 1"),
+                  "levels of a cascade: residual switches below one that rounds; default 1"),
         cli_seed_option(&request.seed, "of everything random; default 1"),
         cli_json_option(&request.json),
     };

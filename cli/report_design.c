@@ -201,10 +201,11 @@ static bool draw_layer(FILE *page, const report *r, const optinc_unit *unit, uin
 static bool draw_level(FILE *page, const report *r, uint32_t level, bool every_mzi, uint64_t *drawn)
 {
     const optinc_unit *unit = optinc_design_unit(r->design, level);
+    uint64_t units = cli_units_of_level(r->design, level);
 
     if (optinc_design_level_count(r->design) > 1)
-        fprintf(page, "<h3>Level %u: %" PRIu64 " equal switches of %u ports</h3>\n", level,
-                cli_units_of_level(r->design, level), unit->spec.ports);
+        fprintf(page, "<h4>Level %u: %" PRIu64 " %s of %u ports</h4>\n", level, units,
+                units == 1 ? "switch" : "equal switches", unit->spec.ports);
     fputs("<div class=\"layers\">\n", page);
     for (uint32_t i = 0; i < unit->layer_count; i++)
         if (!draw_layer(page, r, unit, i, every_mzi, drawn))

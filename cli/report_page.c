@@ -17,7 +17,7 @@ static const char style[] =
     "h1{font-size:30px;line-height:1.2;letter-spacing:-.015em;margin:0 0 12px}"
     "h2{font-size:21px;letter-spacing:-.01em;margin:52px 0 8px;padding-top:20px;"
     "border-top:1px solid var(--line)}"
-    "h3{font-size:16px;margin:28px 0 8px}"
+    "h3{font-size:17px;margin:28px 0 8px}h4{font-size:15px;margin:22px 0 8px}"
     "p{margin:0 0 12px;max-width:78ch}.soft{color:var(--soft)}small,.small{font-size:14px}"
     "code{font:14px/1.4 ui-monospace,\"DejaVu Sans Mono\",Menlo,monospace;overflow-wrap:anywhere}"
     ".tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(225px,1fr));gap:14px;"

@@ -98,6 +98,22 @@ class Design(ProgramTest):
         self.assertEqual((got["errors"], got["exact"]), (0, True))
         self.assertEqual(self.good_json("inspect", path)["variant"], "stochastic")
 
+    def test_cascade(self):
+        """16 servers in five switches of four ports, at no more than 1,400 MZIs together."""
+        path = self.path("d.safetensors")
+        made = self.good_json("design", "--servers", 16, "--bits", 8, "--method", "constructed",
+                              "--levels", 2, "-o", path)
+        self.assertEqual((made["servers"], made["errors"], made["exact"]), (16, 0, True))
+        self.assertLessEqual(made["mzis"], 1400)
+        shown = self.good_json("inspect", path)
+        self.assertEqual((shown["servers"], shown["bits"], shown["levels"]), (16, 8, 2))
+        self.assertEqual(shown["mzis"], sum(l["units"] * l["mzis"] for l in shown["layers"]))
+        self.assertEqual({l["level"]: l["units"] for l in shown["layers"]}, {0: 4, 1: 1})
+        got = self.good_json("verify", path)
+        self.assertEqual((len(got["levels"]), got["errors"], got["exact"]), (2, 0, True))
+        self.bad("design", "--servers", 12, "--bits", 8, "--method", "constructed", "--levels", 2,
+                 "-o", path, says=["16"])
+
     def test_wishes_that_cannot_be_met(self):
         for servers, bits, says in [(5, 8, "power of two"), (1, 8, ""), (128, 8, "64"),
                                     (4, 7, "even"), (4, 34, "32"), (4, 1, "")]:

@@ -125,6 +125,18 @@ class Reduce(Vectors):
         self.check(4, 32, 4, 1000, backends=("exact", "onn"))
         self.check(64, 8, 50, 500, backends=("exact", "onn"))
 
+    def test_cascade(self):
+        """Five switches of four ports give what one of sixteen would."""
+        design = self.design("d.safetensors", 16, 8, "--levels", 2)
+        for servers in [16, 11]:
+            inputs = self.vectors(servers, 1100)
+            wanted = oracle(inputs, 16, 8)
+            for backend in ["exact", "table", "onn"]:
+                got, result = self.reduce(design, self.save(inputs), "--backend", backend)
+                np.testing.assert_array_equal(result, wanted)
+                self.assertEqual(got["symbol_errors"], 0)
+                self.assertLessEqual(got["error_max"], got["error_bound"])
+
     def test_bound_is_the_promise(self):
         """|mean error| <= 2^e N/K with nearest rounding (DESIGN.md section 4), and half an ulp."""
         design = self.design()

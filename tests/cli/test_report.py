@@ -137,6 +137,17 @@ class Report(ProgramTest):
         self.assertNotIn("#mzi", page.uses)
         self.assertIn("drawn in outline", page.words())
 
+    def test_cascade(self):
+        path = self.design("cascade", 16, 8, "--levels", 2)
+        _, page = self.page("--design", path)
+        for text in ["Level 0: 4 equal switches of 4 ports", "Level 1: 1 switch of 4 ports"]:
+            self.assertIn(text, page.words())
+        # a level is drawn once
+        layers = self.good_json("inspect", path)["layers"]
+        drawn = sum(use in ("#mzi", "#att") for use in page.uses)
+        if all(layer["mapping"] == "svd" for layer in layers):
+            self.assertEqual(drawn, sum(layer["mzis"] for layer in layers))
+
     def test_one_run(self):
         _, page = self.page(self.log("optinc", self.lines("optinc")))
         self.assertNotIn("Their difference", page.words())
