@@ -29,6 +29,8 @@ extern const cli_command cli_command_inspect;
 extern const cli_command cli_command_reduce;
 extern const cli_command cli_command_report;
 extern const cli_command cli_command_scale;
+extern const cli_command cli_command_simulate;
+extern const cli_command cli_command_export;
 
 /* ---- diagnostics, on stderr ---- */
 

@@ -205,6 +205,7 @@ typedef struct optinc_circuit_options {
     optinc_cell_form form;     /* of the meshes: PHYSICAL or SYMMETRIC */
     uint32_t segment_side;     /* SEGMENTED: must divide rows and cols */
     bool bias_last;            /* DIRECT: the last column is the bias, combined last */
+    double loss_db;            /* DIRECT: an MZI's, which the trees' shares make up for; 0 .. 30 */
 } optinc_circuit_options;
 
 /* The circuit of a real matrix [rows, cols] row-major (strides cols). Rows are brought to norm 1

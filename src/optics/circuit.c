@@ -164,7 +164,8 @@ static optinc_status check_arguments(uint32_t rows, uint32_t cols, const double 
     if (rows < 1 || cols < 1 || rows > OPTINC_MESH_SIDE_MAX || cols > OPTINC_MESH_SIDE_MAX ||
         !matrix || !options || (unsigned)options->mapping > OPTINC_MAPPING_DIRECT ||
         (unsigned)options->layout > OPTINC_MESH_TRIANGULAR ||
-        (options->form != OPTINC_CELL_PHYSICAL && options->form != OPTINC_CELL_SYMMETRIC))
+        (options->form != OPTINC_CELL_PHYSICAL && options->form != OPTINC_CELL_SYMMETRIC) ||
+        !(options->loss_db >= 0 && options->loss_db <= 30))
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
                        "circuit: %u x %u, sides 1 .. %u, cells physical or symmetric expected",
                        rows, cols, OPTINC_MESH_SIDE_MAX);
@@ -203,7 +204,8 @@ static optinc_status map_rows(uint32_t rows, uint32_t cols, const double *copy, 
         return oi_map_segmented(rows, cols, copy, options, log, circuit);
     if (options->mapping == OPTINC_MAPPING_DIRECT) {
         status = oi_circuit_allocate(rows, cols, cols, circuit);
-        return status ? status : oi_map_direct(*circuit, copy, options->bias_last);
+        return status ? status
+                      : oi_map_direct(*circuit, copy, options->bias_last, options->loss_db);
     }
     status = oi_circuit_allocate(rows, cols, larger + smaller, circuit);
     if (status)

@@ -44,6 +44,7 @@ optinc_status oi_map_svd(optinc_circuit *circuit, const oi_complex *matrix,
 optinc_status oi_map_segmented(uint32_t rows, uint32_t cols, const double *matrix,
                                const optinc_circuit_options *options, const optinc_log *log,
                                optinc_circuit **circuit);
-optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix, bool bias_last);
+optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix, bool bias_last,
+                            double loss_db);
 
 #endif

@@ -6,7 +6,8 @@
  * is added to each row last, so that equal rows with different biases share everything else.
  *
  * A tree of MZIs is passive: amplitudes fan in as sum c_j x_j / |c| and fan out as x t_i, |t| = 1.
- * Each row's gain makes up for both. An MZI's own phase i e^(i theta/2) is noted per mode, and the
+ * Each row's gain makes up for both. An MZI's loss, where it is known, is part of every branch's share,
+ * so that ways of different lengths still add up as they should. An MZI's own phase i e^(i theta/2) is noted per mode, and the
  * next MZI's input shifter, or the receiver's local oscillator, takes it back. */
 #include <string.h>
 
@@ -21,6 +22,7 @@ typedef struct plan {
     uint32_t rows;
     uint32_t signal_cols; /* without the bias */
     bool bias;
+    double keep;         /* amplitude that an MZI leaves of what it gets */
     double *pending_rad; /* [mode_capacity] phase that each mode is ahead of its real value */
     uint32_t mode_capacity;
     uint32_t *column_group; /* [signal_cols] or UINT32_MAX for a column of zeros */
@@ -62,7 +64,7 @@ static optinc_status new_mode(plan *p, uint32_t *mode)
     return OPTINC_OK;
 }
 
-/* Mode a becomes (c_a x_a + c_b x_b) / |c|. */
+/* Mode a becomes keep (c_a x_a + c_b x_b) / |c|. */
 static optinc_status combine(plan *p, uint32_t a, uint32_t b, double c_a, double c_b)
 {
     optinc_element mzi = {.mode_a = a, .mode_b = b, .arm_a_rad = 2 * atan2(fabs(c_a), fabs(c_b))};
@@ -74,7 +76,7 @@ static optinc_status combine(plan *p, uint32_t a, uint32_t b, double c_a, double
     return oi_circuit_add(p->circuit, &mzi);
 }
 
-/* Mode a becomes share_a x, the dark mode b share_b x; the shares' squares add up to 1. */
+/* Mode a becomes keep share_a x, the dark mode b keep share_b x; the shares' squares add up to 1. */
 static optinc_status split(plan *p, uint32_t a, uint32_t b, double share_a, double share_b)
 {
     optinc_element mzi = {.mode_a = a, .mode_b = b, .arm_a_rad = 2 * atan2(share_a, share_b)};
@@ -84,7 +86,7 @@ static optinc_status split(plan *p, uint32_t a, uint32_t b, double share_a, doub
     return oi_circuit_add(p->circuit, &mzi);
 }
 
-/* sum factor[i] x(mode[i]) / |factor| on mode[0]; *norm = |factor|. */
+/* sum factor[i] x(mode[i]) / norm on mode[0]; norm is |factor| without loss. */
 static optinc_status fan_in(plan *p, const uint32_t *mode, const double *factor, uint32_t count,
                             double *norm)
 {
@@ -103,25 +105,28 @@ static optinc_status fan_in(plan *p, const uint32_t *mode, const double *factor,
         status = fan_in(p, mode + half, factor + half, count - half, &right);
     if (status)
         return status;
-    *norm = hypot(left, right);
+    *norm = hypot(left, right) / p->keep;
     return combine(p, mode[0], mode[half], left, right);
 }
 
-/* Equal shares 1 / sqrt(count) of mode[0]'s value on mode[0 .. count-1], new but for the first. */
-static optinc_status fan_out(plan *p, uint32_t *mode, uint32_t count)
+/* Shares of mode[0]'s value on mode[0 .. count-1], new but for the first: 1 / sqrt(count) each
+ * without loss. share[0] is what mode[0] carries at first; share [count] what each does then. */
+static optinc_status fan_out(plan *p, uint32_t *mode, double *share, uint32_t count)
 {
     uint32_t half = (count + 1) / 2;
+    double first = sqrt((double)half / count), second = sqrt((double)(count - half) / count);
     optinc_status status;
 
     if (count < 2)
         return OPTINC_OK;
     status = new_mode(p, &mode[half]);
     if (!status)
-        status = split(p, mode[0], mode[half], sqrt((double)half / count),
-                       sqrt((double)(count - half) / count));
+        status = split(p, mode[0], mode[half], first, second);
+    share[half] = share[0] * p->keep * second;
+    share[0] *= p->keep * first;
     if (!status)
-        status = fan_out(p, mode, half);
-    return status ? status : fan_out(p, mode + half, count - half);
+        status = fan_out(p, mode, share, half);
+    return status ? status : fan_out(p, mode + half, share + half, count - half);
 }
 
 /* Is vector b a multiple of a? Strides apart, count long; *factor = b / a. */
@@ -194,15 +199,16 @@ static optinc_status gather_columns(plan *p)
         status = fan_in(p, p->list_mode, p->list_factor, count, &norm);
         for (uint32_t h = 0; h < p->row_group_count; h++)
             users += entry(p, p->group_row[h], p->group_column[g]) != 0;
+        /* the branches carry these shares of the value that the group's first column has */
+        p->list_factor[0] = 1 / norm;
         if (!status)
-            status = fan_out(p, p->list_mode, users);
+            status = fan_out(p, p->list_mode, p->list_factor, users);
         for (uint32_t h = 0, k = 0; h < p->row_group_count && !status; h++)
             if (entry(p, p->group_row[h], p->group_column[g]) != 0) {
                 size_t at = (size_t)h * p->column_group_count + g;
 
-                p->branch_mode[at] = p->list_mode[k++];
-                /* value of the group's first column = norm / share times the branch */
-                p->branch_share[at] = 1 / (norm * sqrt((double)users));
+                p->branch_mode[at] = p->list_mode[k];
+                p->branch_share[at] = p->list_factor[k++];
             }
     }
     return status;
@@ -227,12 +233,13 @@ static optinc_status gather_rows(plan *p)
         status = fan_in(p, p->list_mode, p->list_factor, count, &p->group_scale[h]);
         for (uint32_t r = 0; r < p->rows; r++)
             members += p->row_group[r] == h;
+        p->list_factor[0] = 1;
         if (!status)
-            status = fan_out(p, p->list_mode, members);
+            status = fan_out(p, p->list_mode, p->list_factor, members);
         for (uint32_t r = 0, k = 0; r < p->rows && !status; r++)
             if (p->row_group[r] == h) {
-                p->row_mode[r] = p->list_mode[k++];
-                p->row_share[r] = 1 / sqrt((double)members);
+                p->row_mode[r] = p->list_mode[k];
+                p->row_share[r] = p->list_factor[k++];
             }
     }
     return status;
@@ -248,7 +255,7 @@ static optinc_status finish_row(plan *p, uint32_t r, double scale, const uint32_
 
     if (p->row_group[r] != UINT32_MAX && bias_mode) {
         status = combine(p, p->row_mode[r], *bias_mode, scale, bias);
-        circuit->gain[r] = hypot(scale, bias);
+        circuit->gain[r] = hypot(scale, bias) / p->keep;
     } else if (p->row_group[r] != UINT32_MAX) {
         negative = scale < 0;
         circuit->gain[r] = fabs(scale);
@@ -273,8 +280,9 @@ static optinc_status finish_rows(plan *p)
     for (uint32_t r = 0; p->bias && r < p->rows; r++)
         biased += entry(p, r, bias_col) != 0;
     p->list_mode[0] = bias_col;
+    p->list_factor[0] = 1;
     if (biased)
-        status = fan_out(p, p->list_mode, biased);
+        status = fan_out(p, p->list_mode, p->list_factor, biased);
     for (uint32_t r = 0, k = 0; r < p->rows && !status; r++) {
         bool has_bias = p->bias && entry(p, r, bias_col) != 0;
         double scale = 0;
@@ -282,7 +290,7 @@ static optinc_status finish_rows(plan *p)
         if (p->row_group[r] != UINT32_MAX)
             scale = p->row_factor[r] * p->group_scale[p->row_group[r]] / p->row_share[r];
         status = finish_row(p, r, scale, has_bias ? &p->list_mode[k] : NULL,
-                            has_bias ? entry(p, r, bias_col) * sqrt((double)biased) : 0);
+                            has_bias ? entry(p, r, bias_col) / p->list_factor[k] : 0);
         k += has_bias;
     }
     return status;
@@ -332,14 +340,16 @@ static void free_plan(plan *p)
     oi_free(p->group_scale);
 }
 
-optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix, bool bias_last)
+optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix, bool bias_last,
+                            double loss_db)
 {
     uint32_t cols = circuit->cols;
     plan p = {.circuit = circuit,
               .matrix = matrix,
               .rows = circuit->rows,
               .signal_cols = bias_last ? cols - 1 : cols,
-              .bias = bias_last};
+              .bias = bias_last,
+              .keep = pow(10, -loss_db / 20)};
     optinc_status status = OPTINC_ERR_OUT_OF_MEMORY;
 
     if (allocate_plan(&p, cols)) {

@@ -157,7 +157,8 @@ static optinc_status make_layer(const oi_photonic *photonic, uint32_t l, const d
                                           options->direct ? OPTINC_MAPPING_DIRECT : source->mapping,
                                       .layout = options->layout,
                                       .form = options->form,
-                                      .segment_side = source->segment_side};
+                                      .segment_side = source->segment_side,
+                                      .loss_db = options->device.mzi_loss_db};
 
     layer->optical_bias = circuit.mapping != OPTINC_MAPPING_SEGMENTED &&
                           !options->bias_electronic && has_bias(source);

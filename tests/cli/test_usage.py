@@ -5,7 +5,7 @@ import unittest
 
 from common import ProgramTest
 
-COMMANDS = ["design", "verify", "inspect", "reduce", "report"]
+COMMANDS = ["design", "verify", "inspect", "reduce", "report", "scale", "simulate", "export"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

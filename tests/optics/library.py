@@ -28,6 +28,7 @@ class CircuitOptions(ctypes.Structure):
         ("form", ctypes.c_int),
         ("segment_side", ctypes.c_uint32),
         ("bias_last", ctypes.c_bool),
+        ("loss_db", ctypes.c_double),
     ]
 
 
@@ -68,7 +69,7 @@ class Library:
     def circuit(self, matrix, mapping, bias_last=False, form=PHYSICAL, side=0):
         """A circuit of a real matrix; destroy_circuit it."""
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        options = CircuitOptions(mapping, RECTANGULAR, form, side, bias_last)
+        options = CircuitOptions(mapping, RECTANGULAR, form, side, bias_last, 0.0)
         circuit = ctypes.c_void_p()
         status = self.so.optinc_circuit_create(
             ctypes.c_uint32(matrix.shape[0]), ctypes.c_uint32(matrix.shape[1]),

@@ -271,6 +271,29 @@ static void test_direct(void **state)
     free(m);
 }
 
+/* With the MZIs' loss known, direct circuits compute the matrix through lossy MZIs. */
+static void test_direct_loss(void **state)
+{
+    double *m = random_matrix(7, 6, 40), compiled[2 * 42];
+    optinc_circuit_options options = {
+        .mapping = OPTINC_MAPPING_DIRECT, .bias_last = true, .loss_db = 0.99};
+    optinc_device device = optinc_device_ideal();
+    optinc_circuit *circuit = NULL;
+
+    (void)state;
+    for (int i = 0; i < 42; i++)
+        m[i] = i % 3 == 1 ? 0 : m[i];
+    for (int c = 0; c < 5; c++)
+        m[c] = 3 * m[6 + c]; /* two rows that differ in their bias */
+    device.mzi_loss_db = 0.99;
+    assert_int_equal(optinc_circuit_create(7, 6, m, &options, NULL, &circuit), OPTINC_OK);
+    assert_int_equal(optinc_circuit_compile(circuit, &device, NULL, compiled), OPTINC_OK);
+    for (int i = 0; i < 42; i++)
+        assert_true(fabs(optinc_circuit_gain(circuit)[i / 6] * compiled[2 * i] - m[i]) <= 1e-11);
+    optinc_circuit_destroy(&circuit);
+    free(m);
+}
+
 static double compiled_error(const optinc_circuit *circuit, const optinc_device *device,
                              optinc_chip chip)
 {
@@ -423,10 +446,11 @@ static void test_correction(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_svd),          cmocka_unit_test(test_svd_complex),
-        cmocka_unit_test(test_segmented),    cmocka_unit_test(test_bad_input),
-        cmocka_unit_test(test_direct),       cmocka_unit_test(test_fault_size),
-        cmocka_unit_test(test_faults_alone), cmocka_unit_test(test_correction),
+        cmocka_unit_test(test_svd),        cmocka_unit_test(test_svd_complex),
+        cmocka_unit_test(test_segmented),  cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_direct),     cmocka_unit_test(test_direct_loss),
+        cmocka_unit_test(test_fault_size), cmocka_unit_test(test_faults_alone),
+        cmocka_unit_test(test_correction),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

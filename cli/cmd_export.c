@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optinc export: hands the circuits of a design on, one file a layer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "describe.h"
+#include "photonic.h"
+
+typedef struct export_request {
+    cli_photonic hardware;
+    optinc_photonic_options options;
+    uint64_t level;
+    uint64_t layer; /* 0: all of them */
+    int format;
+    const char *output;
+    const char *path;
+    bool json;
+} export_request;
+
+static const char *const formats[] = {"json", "sax", "touchstone", "svg", NULL};
+
+/* OUT for a layer asked for by --layer; else OUT with .layerN before its extension. */
+static char *layer_path(const char *output, uint32_t layer, bool single)
+{
+    const char *slash = strrchr(output, '/');
+    const char *dot = strrchr(slash ? slash : output, '.');
+    size_t size = strlen(output) + 24, head = dot ? (size_t)(dot - output) : strlen(output);
+    char *path = malloc(size);
+
+    if (!path)
+        return NULL;
+    if (single)
+        snprintf(path, size, "%s", output);
+    else
+        snprintf(path, size, "%.*s.layer%u%s", (int)head, output, layer, output + head);
+    return path;
+}
+
+static optinc_status export_layer(const export_request *request, const optinc_circuit *circuit,
+                                  uint32_t layer, json_t *files)
+{
+    optinc_circuit_info info = optinc_circuit_describe(circuit);
+    char *path = layer_path(request->output, layer, request->layer != 0);
+    json_t *row = json_object();
+    optinc_status status = OPTINC_ERR_OUT_OF_MEMORY;
+
+    if (path)
+        status = optinc_circuit_export(circuit, &request->options.device,
+                                       (optinc_export_format)request->format, path, &cli_log);
+    if (!status && !request->json)
+        printf("layer %-3u      %u inputs, %u outputs, %zu MZIs: %s\n", layer, info.cols, info.rows,
+               info.mzi_count, path);
+    cli_json_set(row, "layer", cli_json_count(layer));
+    cli_json_set(row, "inputs", cli_json_count(info.cols));
+    cli_json_set(row, "outputs", cli_json_count(info.rows));
+    cli_json_set(row, "mzis", cli_json_count(info.mzi_count));
+    cli_json_set(row, "path", json_string(path ? path : ""));
+    json_array_append_new(files, row);
+    free(path);
+    return status;
+}
+
+static optinc_status export_unit(const export_request *request, const optinc_unit *unit,
+                                 json_t *files)
+{
+    optinc_circuit *circuits[OPTINC_LAYERS_MAX];
+    optinc_status status;
+
+    if (unit->layer_count == 0 || request->layer > unit->layer_count) {
+        cli_error("%s: has %u layers", request->path, unit->layer_count);
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    }
+    status = optinc_unit_circuits(unit, &request->options, &cli_log, circuits);
+    if (status)
+        return status;
+    for (uint32_t l = 0; l < unit->layer_count; l++) {
+        if (!status && (request->layer == 0 || request->layer == l + 1))
+            status = export_layer(request, circuits[l], l + 1, files);
+        optinc_circuit_destroy(&circuits[l]);
+    }
+    return status;
+}
+
+static int export_design(const export_request *request)
+{
+    optinc_design *design = cli_load_design(request->path);
+    json_t *files;
+    optinc_status status;
+
+    if (!design)
+        return CLI_BAD_INPUT;
+    if (request->level >= optinc_design_level_count(design)) {
+        cli_error("--level: %s has %u levels", request->path, optinc_design_level_count(design));
+        optinc_design_destroy(&design);
+        return CLI_BAD_INPUT;
+    }
+    files = json_array();
+    status = export_unit(request, optinc_design_unit(design, (uint32_t)request->level), files);
+    optinc_design_destroy(&design);
+    if (status) {
+        json_decref(files);
+        return cli_library_error(status, request->output);
+    }
+    if (request->json) {
+        json_t *object = json_object();
+
+        cli_json_set(object, "design", json_string(request->path));
+        cli_json_set(object, "format", json_string(formats[request->format]));
+        cli_json_set(object, "files", files);
+        cli_print_json(object);
+    } else {
+        json_decref(files);
+    }
+    return CLI_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    export_request request = {.format = 0};
+    cli_option options[CLI_PHOTONIC_OPTIONS + 5];
+    int count = cli_photonic_options(&request.hardware, options), operand_count;
+
+    options[count++] = cli_choice("--format", &request.format, formats,
+                                  "json: all of it; sax: a netlist; touchstone: the S-matrix; "
+                                  "svg: a drawing");
+    options[count++] =
+        cli_count("--layer", &request.layer, "L", 1, OPTINC_LAYERS_MAX, "this one alone, into OUT");
+    options[count++] =
+        cli_count("--level", &request.level, "L", 0, 7, "of a cascade, 0 next to the servers");
+    options[count++] = cli_output_option(
+        &request.output, "OUT", "where to; without --layer, layer 2 of a.json is a.layer2.json");
+    options[count++] = cli_json_option(&request.json);
+    switch (cli_parse(
+        &(cli_syntax){
+            .usage = "export DESIGN --format FORMAT -o OUT [OPTIONS]",
+            .text = "Writes the circuit of every layer for other tools. Losses are those of "
+                    "--device; other faults\nare a chip's and not exported.",
+            .example = "optinc export switch.safetensors --format sax --layer 1 -o layer1.yaml",
+            .options = options,
+            .option_count = count,
+            .operand_name = "DESIGN",
+            .operands_min = 1,
+            .operands_max = 1,
+        },
+        argc, argv, &operand_count)) {
+    case CLI_PARSED_HELP:
+        return CLI_DONE;
+    case CLI_PARSED_WRONG:
+        return CLI_BAD_INPUT;
+    case CLI_PARSED:
+        break;
+    }
+    request.path = argv[0];
+    if (!cli_photonic_resolve(&request.hardware, &request.options))
+        return CLI_BAD_INPUT;
+    return export_design(&request);
+}
+
+const cli_command cli_command_export = {
+    .name = "export", .summary = "hands the circuits on to other tools", .run = run};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options by which simulate, export and inspect describe the hardware. */
+#ifndef CLI_PHOTONIC_H
+#define CLI_PHOTONIC_H
+
+#include "optinc/optics.h"
+#include "options.h"
+
+#define CLI_PHOTONIC_VALUES 13
+#define CLI_PHOTONIC_OPTIONS (CLI_PHOTONIC_VALUES + 6)
+
+typedef struct cli_photonic {
+    const char *device_path;
+    double values[CLI_PHOTONIC_VALUES]; /* NaN: as the device file says */
+    double drift_time_s;
+    bool correct;
+    int mapping; /* index into design, direct */
+    int layout;
+    int form;
+} cli_photonic;
+
+/* Sets the defaults and writes the options, CLI_PHOTONIC_OPTIONS at most; returns how many. */
+int cli_photonic_options(cli_photonic *request, cli_option *options);
+
+/* Reads the device file and sets what the options say. False, with a message, if that fails. */
+bool cli_photonic_resolve(const cli_photonic *request, optinc_photonic_options *options);
+
+#endif

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""optinc simulate and optinc export."""
+import json
+import pathlib
+import unittest
+import xml.etree.ElementTree
+
+from common import ProgramTest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Light(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.design = self.path("d.safetensors")
+        self.good("design", "--servers", 4, "--bits", 8, "--method", "constructed", "-o",
+                  self.design)
+
+    def simulate(self, *arguments):
+        return self.good_json("simulate", self.design, "--trials", 5, "--codes", 2000, *arguments)
+
+    def test_ideal_chips_make_no_error(self):
+        found = self.simulate()
+        self.assertEqual((found["trials"], found["codes"], found["symbols"]), (5, 10000, 40000))
+        self.assertEqual((found["code_error_rate"], found["symbol_error_rate"]), (0, 0))
+        self.assertEqual(found["ci95"][0], 0)
+        self.assertLess(found["ci95"][1], 1e-3)
+        self.assertEqual(found["error_sizes"], [10000])
+        self.assertEqual((found["yield"], found["seed"]), (1, 1))
+
+    def test_faults_make_errors_that_repeat(self):
+        faults = ["--phase-sigma", 0.05, "--splitter-sigma", 0.02, "--receiver-noise", 30]
+        found = self.simulate(*faults, "--threads", 1)
+        again = self.simulate(*faults, "--threads", 3)
+        self.assertGreater(found["code_errors"], 0)
+        for key in ["code_errors", "digit_errors", "error_sizes", "ci95"]:
+            self.assertEqual(found[key], again[key])
+        self.assertEqual(sum(found["digit_errors"]), found["symbol_errors"])
+        self.assertEqual(sum(found["error_sizes"][1:]), found["code_errors"])
+        other = self.simulate(*faults, "--seed", 2)
+        self.assertNotEqual(found["code_errors"], other["code_errors"])
+
+    def test_layers_sweep_and_tolerance(self):
+        found = self.simulate("--mapping", "direct", "--phase-sigma", 0.05, "--per-layer",
+                              "--sweep", "phase_sigma_rad=0:0.1:3", "--tolerance",
+                              "phase_sigma_rad", "--yield", 0.8)
+        self.assertEqual([row["layer"] for row in found["layers"]], [1, 2, 3, 4, 5])
+        rates = [row["code_error_rate"] for row in found["sweep"]]
+        self.assertEqual(rates[0], 0)
+        self.assertGreater(rates[2], rates[0])
+        self.assertEqual(found["sweep"][1]["phase_sigma_rad"], 0.05)
+        self.assertTrue(0 < found["tolerance"] < 0.1)
+
+    def test_published_devices(self):
+        for name in ["ideal", "published-best", "published-conservative"]:
+            device = ROOT / "devices" / f"{name}.yaml"
+            found = self.simulate("--device", device, "--mapping", "direct", "--correct")
+            self.assertEqual(found["codes"], 10000)
+            if name == "ideal":
+                self.assertEqual(found["code_errors"], 0)
+
+    def test_text(self):
+        out = self.good("simulate", self.design, "--trials", 2, "--codes", 100)
+        for part in ["code errors    0 ", "yield          1 ", "seed           1"]:
+            self.assertIn(part, out)
+
+    def test_bad_input(self):
+        self.bad("simulate", self.design, "--phase-sigma", -0.1, says=["--phase-sigma"])
+        self.bad("simulate", self.design, "--sweep", "phase_sigma_rad=1",
+                 says=["--sweep: 'phase_sigma_rad=1', expected NAME=FIRST:LAST:STEPS"])
+        self.bad("simulate", self.design, "--level", 1, says=["level 1 of 1"])
+        self.bad("simulate", self.design, "--device", self.path("none.yaml"),
+                 says=["none.yaml: cannot be opened"])
+        text = (ROOT / "devices" / "ideal.yaml").read_text()
+        broken = pathlib.Path(self.path("broken.yaml"))
+        broken.write_text(text.replace("value: 180", "value: -3", 1))
+        self.bad("simulate", self.design, "--device", broken,
+                 says=["broken.yaml:", "mzi_length_um is '-3'"])
+        broken.write_text(text[: len(text) // 2])
+        self.bad("simulate", self.design, "--device", broken, says=["broken.yaml"])
+
+    def test_export(self):
+        for form, name in [("json", "c.json"), ("sax", "c.yaml"), ("touchstone", "c.s11p"),
+                           ("svg", "c.svg")]:
+            found = self.good_json("export", self.design, "--format", form, "-o", self.path(name))
+            self.assertEqual([row["layer"] for row in found["files"]], [1, 2, 3, 4, 5])
+            for row in found["files"]:
+                self.assertGreater(pathlib.Path(row["path"]).stat().st_size, 100)
+        circuit = json.loads(pathlib.Path(self.path("c.layer1.json")).read_text())
+        self.assertEqual((circuit["rows"], circuit["cols"]), (6, 5))
+        xml.etree.ElementTree.parse(self.path("c.layer2.svg"))
+        out = self.good("export", self.design, "--mapping", "direct", "--layer", 2, "-o",
+                        self.path("one.json"))
+        self.assertIn("11 MZIs", out)
+        self.assertTrue(pathlib.Path(self.path("one.json")).exists())
+
+    def test_bad_exports(self):
+        self.bad("export", self.design, "--layer", 6, "-o", self.path("x"), says=["has 5 layers"])
+        self.bad("export", self.design, "--level", 3, "-o", self.path("x"), says=["has 1 levels"])
+        self.bad("export", self.design, "-o", self.path("no/such/x"), says=["no/such/x"])
+        self.bad("export", self.design, says=["--output is missing"])
+
+
+if __name__ == "__main__":
+    unittest.main()
