@@ -209,6 +209,9 @@ static optinc_status run_all(const job *j, int threads, const optinc_progress *p
 
     while (trials * parts < 4 * (uint64_t)threads && parts < batches)
         parts++;
+    /* The calling thread may be given no trial at all: it asks once before. */
+    if (progress && progress->report && !progress->report(progress->user, 0, trials * parts))
+        return OPTINC_ERR_INTERRUPTED;
 #pragma omp parallel num_threads(threads)
     {
         worker w;
