@@ -4,9 +4,11 @@
 
 #include "cli.h"
 #include "describe.h"
-#include "options.h"
+#include "photonic.h"
 
 typedef struct inspect_request {
+    cli_photonic hardware;
+    optinc_photonic_options options;
     int diagonal; /* index into diagonals */
     const char *path;
     bool json;
@@ -89,6 +91,33 @@ static json_t *json_whole(const inspect_request *request, const optinc_design *d
     return object;
 }
 
+/* DESIGN.md section 11 fixes power_w, latency_ps, loss_db_max and feasible. */
+static void set_budget(json_t *object, const optinc_budget *budget)
+{
+    cli_json_set(object, "power_w", cli_json_number(budget->power_w));
+    cli_json_set(object, "energy_pj", cli_json_number(budget->energy_pj));
+    cli_json_set(object, "latency_ps", cli_json_number(budget->latency_ps));
+    cli_json_set(object, "loss_db_max", cli_json_number(budget->loss_db_max));
+    cli_json_set(object, "received_dbm_min", cli_json_number(budget->received_dbm_min));
+    cli_json_set(object, "gain_db_max", cli_json_number(budget->gain_db_max));
+    cli_json_set(object, "snr_db_min", cli_json_number(budget->snr_db_min));
+    cli_json_set(object, "laser_mw_needed", cli_json_number(budget->laser_mw_needed));
+    cli_json_set(object, "mzis_built", cli_json_count(budget->mzis));
+    cli_json_set(object, "area_built_mm2", cli_json_number(budget->area_mm2));
+    cli_json_set(object, "feasible", json_boolean(budget->feasible));
+    cli_json_set(object, "verdict", json_string(budget->verdict));
+}
+
+static void print_budget(const optinc_budget *budget)
+{
+    printf("built     %" PRIu64 " MZIs, %.6g mm2 with modulators, lasers and amplifiers\n"
+           "power     %.4g W, %.4g pJ a gradient element\nlatency   %.5g ps\n"
+           "loss      %.4g dB on the longest way of a layer; %.4g dBm at the weakest receiver\n"
+           "gain      %.4g dB at most\nbudget    %s\n",
+           budget->mzis, budget->area_mm2, budget->power_w, budget->energy_pj, budget->latency_ps,
+           budget->loss_db_max, budget->received_dbm_min, budget->gain_db_max, budget->verdict);
+}
+
 static void print_head(const inspect_request *request, const optinc_design *design)
 {
     printf(
@@ -115,10 +144,13 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
     char convention[CLI_CONVENTION_SIZE];
     char count[2][CLI_COUNT_TEXT_SIZE];
     optinc_design_cost cost;
+    optinc_budget budget;
     optinc_status status = optinc_design_cost_of(design, &options, &cost);
     json_t *object;
     json_t *layers;
 
+    if (status == OPTINC_OK)
+        status = optinc_design_budget(design, &request->options, &cli_log, &budget);
     if (status != OPTINC_OK)
         return status;
     cli_convention(&options, convention);
@@ -129,6 +161,7 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
                "counting  %s\n",
                cli_count_text(cost.mzis, count[0]), cli_count_text(cost.mzis_svd, count[1]),
                cost.area_mm2, convention);
+        print_budget(&budget);
         return status;
     }
     layers = json_array();
@@ -138,6 +171,7 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
         return status;
     }
     object = json_whole(request, design, &cost, convention);
+    set_budget(object, &budget);
     cli_json_set(object, "layers", layers);
     cli_print_json(object);
     return OPTINC_OK;
@@ -146,20 +180,16 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
 static int run(int argc, char **argv)
 {
     inspect_request request = {0};
-    const cli_option options[] = {
-        cli_choice("--diagonal", &request.diagonal, diagonals,
-                   "MZIs counted for the diagonal of an SVD: max or min of rows and columns; "
-                   "default max"),
-        cli_json_option(&request.json),
-    };
-    const cli_syntax syntax = {
+    cli_option options[CLI_PHOTONIC_OPTIONS + 2];
+    int count = cli_photonic_options(&request.hardware, options);
+    cli_syntax syntax = {
         .usage = "inspect DESIGN [OPTIONS]",
         .text = "Shows the layers of a design, how each is mapped to Mach-Zehnder interferometers "
-                "(MZIs),\ntheir number and their area. Rows and columns are those of the matrix "
-                "that is built, the\nbias column included.",
+                "(MZIs),\ntheir number and their area, and what the whole takes in area, power and "
+                "light with the\ncomponents of --device. Rows and columns are those of the matrix "
+                "that is built, the bias\ncolumn included.",
         .example = "optinc inspect switch.safetensors",
         .options = options,
-        .option_count = (int)(sizeof options / sizeof options[0]),
         .operand_name = "DESIGN",
         .operands_min = 1,
         .operands_max = 1,
@@ -168,6 +198,11 @@ static int run(int argc, char **argv)
     optinc_status status;
     int operand_count;
 
+    options[count++] = cli_choice("--diagonal", &request.diagonal, diagonals,
+                                  "MZIs counted for the diagonal of an SVD: max or min of rows and "
+                                  "columns; default max");
+    options[count++] = cli_json_option(&request.json);
+    syntax.option_count = count;
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:
         return CLI_DONE;
@@ -177,6 +212,8 @@ static int run(int argc, char **argv)
         break;
     }
     request.path = argv[0];
+    if (!cli_photonic_resolve(&request.hardware, &request.options))
+        return CLI_BAD_INPUT;
     design = cli_load_design(request.path);
     if (!design)
         return CLI_BAD_INPUT;

@@ -4,6 +4,7 @@
 #define OPTINC_SYNTHESIS_H
 
 #include "optinc/onn.h"
+#include "optinc/optics.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -81,6 +82,50 @@ OPTINC_API optinc_status optinc_synthesise_cascade(const optinc_cascade *cascade
                                                    const optinc_progress *progress,
                                                    const optinc_log *log,
                                                    optinc_design **design) OPTINC_WARN_UNUSED;
+
+/* What light meets in one layer, and what reaches its receivers (docs/optics.md has the rules). */
+typedef struct optinc_layer_budget {
+    uint64_t mzis;
+    uint64_t modulators;
+    uint64_t receivers;
+    double loss_db_max;      /* modulator and components of the longest way */
+    double received_dbm_min; /* at the worst receiver, its largest signal */
+    double gain_db_max;      /* that a receiver's amplifier must give to restore the value */
+    double snr_db_min;       /* largest signal over noise, relative-intensity noise included */
+    double latency_ps;
+    double area_mm2;
+    double power_w;
+} optinc_layer_budget;
+
+/* A whole tree of switches, the servers' own transceivers left out. */
+typedef struct optinc_budget {
+    uint64_t mzis;
+    double area_mm2;
+    double power_w;     /* static phases, receivers, modulators, lasers */
+    double energy_pj;   /* of one gradient element through the tree */
+    double latency_ps;  /* from a server's modulator to the last receiver */
+    double loss_db_max; /* of any layer: receivers restore the light between layers */
+    double received_dbm_min;
+    double gain_db_max;
+    double snr_db_min;
+    double snr_db_needed;   /* so that 3N + 4 levels are told apart at 6.5 sigma */
+    double laser_mw_needed; /* in every modulator, for the weakest receiver's sensitivity */
+    uint32_t limit_level;   /* where it breaks first, or comes closest to it */
+    uint32_t limit_layer;   /* counted from 1 */
+    bool feasible;
+    char verdict[256]; /* what breaks first, and what would mend it */
+} optinc_budget;
+
+/* The budget of one layer; the circuit comes from options->mapping and so on, the constants from
+ * options->device. layers [layer_count] of that level's unit. */
+OPTINC_API optinc_status optinc_unit_budget(const optinc_unit *unit,
+                                            const optinc_photonic_options *options,
+                                            const optinc_log *log,
+                                            optinc_layer_budget *layers) OPTINC_WARN_UNUSED;
+OPTINC_API optinc_status optinc_design_budget(const optinc_design *design,
+                                              const optinc_photonic_options *options,
+                                              const optinc_log *log,
+                                              optinc_budget *budget) OPTINC_WARN_UNUSED;
 
 #ifdef __cplusplus
 }

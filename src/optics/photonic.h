@@ -56,6 +56,11 @@ optinc_status oi_photonic_chip_create(const oi_photonic *photonic,
                                       oi_photonic_chip **chip);
 void oi_photonic_chip_destroy(oi_photonic_chip **chip);
 
+/* Noise of a receiver as an amplitude, 1 being the modulators' full scale. */
+double oi_receiver_sigma(const optinc_device *device);
+/* The same, relative to the value: relative-intensity noise. */
+double oi_intensity_noise(const optinc_device *device);
+
 size_t oi_photonic_scratch_size(const oi_photonic *photonic);
 optinc_status oi_photonic_reduce(const oi_photonic *photonic, const oi_photonic_chip *chip,
                                  const optinc_batch *batch);

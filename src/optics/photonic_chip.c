@@ -23,7 +23,7 @@ void oi_photonic_chip_destroy(oi_photonic_chip **chip)
 /* Noise of a homodyne receiver as an amplitude, 1 being the modulator's full scale. The balanced
  * diodes' difference is I = 2 R sqrt(P_lo P) a; its shot noise 2 q R P_lo B, the amplifier's thermal
  * noise i^2 B. B is half the symbol rate. */
-static double receiver_sigma(const optinc_device *device)
+double oi_receiver_sigma(const optinc_device *device)
 {
     double bandwidth_hz = 0.5e9 * device->symbol_rate_gbaud;
     double oscillator_w = 1e-3 * device->local_oscillator_power_mw;
@@ -35,6 +35,13 @@ static double receiver_sigma(const optinc_device *device)
                 device->detector_responsivity_a_per_w * oscillator_w * bandwidth_hz;
     return sqrt(variance) /
            (2 * device->detector_responsivity_a_per_w * sqrt(oscillator_w * light_w));
+}
+
+double oi_intensity_noise(const optinc_device *device)
+{
+    if (device->laser_rin_db_per_hz <= -299)
+        return 0;
+    return sqrt(pow(10, device->laser_rin_db_per_hz / 10) * 0.5e9 * device->symbol_rate_gbaud);
 }
 
 /* What is measured of each row when the chip is set up: the gain that brings it closest to what it
@@ -56,7 +63,7 @@ static optinc_status compile_layer(const oi_photonic *photonic, uint32_t l,
                                    double *scratch)
 {
     const oi_photonic_layer *layer = &photonic->layers[l];
-    double amplitude_sigma = receiver_sigma(device);
+    double amplitude_sigma = oi_receiver_sigma(device);
     optinc_status status = optinc_circuit_compile(layer->circuit, device, which, scratch);
 
     if (status)

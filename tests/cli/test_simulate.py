@@ -60,6 +60,17 @@ class Light(ProgramTest):
             if name == "ideal":
                 self.assertEqual(found["code_errors"], 0)
 
+    def test_budget(self):
+        found = self.good_json("inspect", self.design, "--mapping", "direct", "--device",
+                               ROOT / "devices" / "published-conservative.yaml")
+        self.assertEqual(found["mzis_built"], 48)
+        self.assertIsInstance(found["feasible"], bool)
+        self.assertTrue(found["feasible"] == found["verdict"].startswith("feasible"))
+        for key in ["power_w", "latency_ps", "loss_db_max", "energy_pj"]:
+            self.assertGreater(found[key], 0)
+        # the deepest way has 5 MZIs of 0.99 dB behind a modulator of 1.2 dB, and some waveguide
+        self.assertGreater(found["loss_db_max"], 5 * 0.99 + 1.2)
+
     def test_text(self):
         out = self.good("simulate", self.design, "--trials", 2, "--codes", 100)
         for part in ["code errors    0 ", "yield          1 ", "seed           1"]:

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Budgets of designs small enough to count by hand, and the verdicts. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "optinc/synthesis.h"
+
+static optinc_design *line_design(uint32_t side)
+{
+    optinc_design *design = NULL;
+    double *weight = calloc((size_t)side * side, sizeof *weight);
+    double *bias = calloc(side, sizeof *bias);
+    optinc_layer layer = {.rows = side, .cols = side, .weight = weight, .bias = bias};
+    optinc_input *inputs = calloc(side, sizeof *inputs);
+    optinc_unit unit = {.method = OPTINC_METHOD_TRAINED,
+                        .input_count = side,
+                        .inputs = inputs,
+                        .layer_count = 1,
+                        .layers = &layer};
+
+    for (uint32_t i = 0; i < side; i++) {
+        weight[(size_t)i * side + i] = 1;
+        inputs[i] = (optinc_input){i, 1, 1};
+    }
+    assert_int_equal(optinc_spec_single(2, 2 * side, OPTINC_VARIANT_HALF_UP, NULL, &unit.spec),
+                     OPTINC_OK);
+    assert_int_equal(optinc_design_create(&unit, 1, NULL, &design), OPTINC_OK);
+    free(weight);
+    free(bias);
+    free(inputs);
+    return design;
+}
+
+static bool near(double x, double y)
+{
+    return fabs(x - y) <= 1e-9 * (1 + fabs(y));
+}
+
+/* One value through one attenuator: 1 MZI, 1 modulator, 1 receiver. */
+static void test_by_hand(void **state)
+{
+    optinc_design *design = line_design(1);
+    optinc_photonic_options options = optinc_photonic_defaults();
+    optinc_device *device = &options.device;
+    optinc_budget budget;
+
+    (void)state;
+    device->mzi_loss_db = 2;
+    device->modulator_loss_db = 1.5;
+    device->waveguide_loss_db_per_cm = 0.5;
+    device->amplifier_latency_ps = 40;
+    device->receiver_noise_pa_per_sqrt_hz = 10;
+    memset(&budget, 0xA5, sizeof budget);
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_int_equal(budget.mzis, 1);
+    assert_true(near(budget.loss_db_max, 1.5 + 2 + (180 + 260) * 1e-4 * 0.5));
+    assert_true(near(budget.received_dbm_min, -1.5 - 2));
+    assert_true(near(budget.latency_ps, (180 + 260) * 4.2 / 299.792458 + 40));
+    assert_true(near(budget.area_mm2, (180 * 100 + 260 * 20 + 120000 + 50) / 1e6));
+    /* an attenuator at 1 is the bar state: pi in its arm, and pi in front of it to take back i e^(i
+     * pi/2); modulator 450 fJ/bit at 20 Gb/s; laser and oscillator 1 mW each at 0.2 */
+    assert_true(near(budget.power_w, 1e-3 * (2 * 30 + 9 + 5 + 2 * 1.1 + 3 + 5)));
+    assert_true(near(budget.energy_pj, budget.power_w / 10e9 * 1e12));
+    /* value 3 at full scale: gain 3 and the loss */
+    assert_true(near(budget.gain_db_max, 20 * log10(3) + 2));
+    assert_true(
+        near(budget.snr_db_min, 20 * log10(2e-3 * pow(10, -3.5 / 20) / (10e-12 * sqrt(5e9)))));
+    assert_true(budget.feasible);
+    assert_non_null(strstr(budget.verdict, "feasible; least headroom"));
+    optinc_design_destroy(&design);
+}
+
+/* A rectangle as deep as 64 modes twice at 0.99 dB a cell passes nothing, and no laser helps; with
+ * the device's gain at its limit, or with noise, it is those that break first. */
+static void test_verdicts(void **state)
+{
+    optinc_design *design = line_design(8);
+    optinc_photonic_options options = optinc_photonic_defaults();
+    optinc_device *device = &options.device;
+    optinc_budget budget;
+
+    (void)state;
+    device->mzi_loss_db = 4;
+    device->laser_power_mw_max = 100;
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_false(budget.feasible);
+    assert_non_null(strstr(budget.verdict, "not feasible: light is"));
+    assert_non_null(strstr(budget.verdict, "shallower circuits"));
+    assert_true(budget.laser_mw_needed > 100);
+    device->mzi_loss_db = 2;
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_false(budget.feasible);
+    assert_non_null(strstr(budget.verdict, "mW into every modulator would mend it"));
+    device->laser_power_mw = 1.01 * budget.laser_mw_needed;
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_true(budget.feasible);
+    device->receiver_gain_db_max = 5;
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_non_null(strstr(budget.verdict, "more gain at level 0, layer 1"));
+    device->receiver_gain_db_max = 100;
+    device->receiver_noise_pa_per_sqrt_hz = 1e5;
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_non_null(strstr(budget.verdict, "signal over noise is"));
+    device->phase_sigma_rad = -1;
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget),
+                     OPTINC_ERR_INVALID_ARGUMENT);
+    optinc_design_destroy(&design);
+}
+
+/* DESIGN.md section 6 and the goals: the constructed switch of 4 servers and 8 bits in at most 80
+ * MZIs by direct mapping, of 16 bits in at most 200; and both feasible with the published figures. */
+static void test_constructed(void **state)
+{
+    static const uint32_t bits[2] = {8, 16};
+    static const uint64_t most[2] = {80, 200};
+    optinc_photonic_options options = optinc_photonic_defaults();
+
+    (void)state;
+    options.direct = true;
+    options.device.mzi_loss_db = 0.99;
+    for (int k = 0; k < 2; k++) {
+        optinc_design *design = NULL;
+        optinc_budget budget;
+        optinc_spec spec;
+
+        assert_int_equal(optinc_spec_single(4, bits[k], OPTINC_VARIANT_HALF_UP, NULL, &spec),
+                         OPTINC_OK);
+        assert_int_equal(optinc_construct(&spec, NULL, NULL, &design), OPTINC_OK);
+        assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+        if (!(budget.mzis <= most[k]))
+            fail_msg("%llu MZIs", (unsigned long long)budget.mzis);
+        assert_true(budget.feasible);
+        optinc_design_destroy(&design);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_constructed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
