@@ -38,6 +38,7 @@ static const struct {
 };
 
 static const char *const mappings[] = {"design", "direct", NULL};
+static const char *const biases[] = {"optical", "electronic", NULL};
 static const char *const layouts[] = {"rectangular", "triangular", NULL};
 static const char *const forms[] = {"physical", "symmetric", NULL};
 
@@ -61,6 +62,10 @@ int cli_photonic_options(cli_photonic *request, cli_option *options)
     options[count++] = cli_choice("--cells", &request->form, forms, "cells of the meshes");
     options[count++] =
         cli_flag("--correct", &request->correct, "phases are set for the chip as built");
+    options[count++] = cli_flag("--search", &request->search,
+                                "then the DAC codes beside these are tried, for small circuits");
+    options[count++] = cli_choice("--bias", &request->bias, biases,
+                                  "one more mode of light, or added at the receivers");
     return count;
 }
 
@@ -71,6 +76,8 @@ bool cli_photonic_resolve(const cli_photonic *request, optinc_photonic_options *
     *options = optinc_photonic_defaults();
     options->drift_time_s = request->drift_time_s;
     options->correct_errors = request->correct;
+    options->search_steps = request->search;
+    options->bias_electronic = request->bias == 1;
     options->direct = request->mapping == 1;
     options->layout = (optinc_mesh_layout)request->layout;
     options->form = request->form ? OPTINC_CELL_SYMMETRIC : OPTINC_CELL_PHYSICAL;

@@ -257,6 +257,10 @@ typedef struct optinc_chip {
     /* The phases are set for this chip's couplers, shifters and heat as built, MZI by MZI
      * (Bandyopadhyay, Hamerly, Englund 2021); DAC steps, drift and loss are left. */
     bool correct_errors;
+    /* Then the DAC codes next to these are tried, one shifter at a time, and kept where the measured
+     * rows come closer to what they should be. Circuits of at most 256 elements, else
+     * OPTINC_ERR_UNSUPPORTED. Without dac_bits nothing is done. */
+    bool search_steps;
 } optinc_chip;
 
 /* diag(e^(i output)) S of this circuit as built from `device`: phase errors, both couplers' errors,
@@ -275,9 +279,10 @@ typedef struct optinc_photonic_options {
     uint32_t chip_first; /* unit u of a level is chip chip_first + u mod chip_count */
     uint32_t chip_count; /* chips that are compiled, 1 .. 4096; 0: 16 */
     double drift_time_s;
-    bool direct;               /* map every layer directly, in place of its own mapping */
-    bool bias_electronic;      /* biases are added at the receivers; segmented layers always */
-    bool correct_errors;       /* phases are set for the couplers as built */
+    bool direct;          /* map every layer directly, in place of its own mapping */
+    bool bias_electronic; /* biases are added at the receivers; segmented layers always */
+    bool correct_errors;  /* as in optinc_chip */
+    bool search_steps;
     optinc_mesh_layout layout; /* of the meshes */
     optinc_cell_form form;     /* PHYSICAL or SYMMETRIC */
     uint32_t fault_layer;      /* 0: all layers have faults; else this one alone, counted from 1 */

@@ -159,12 +159,13 @@ static void apply(const oi_matrix2 *m, uint32_t count, oi_complex *restrict a,
     }
 }
 
-static void propagate(const optinc_circuit *circuit, const oi_setting *setting,
-                      const oi_element_fault *faults, double crosstalk, oi_complex *fields,
-                      oi_complex *matrix)
+void oi_propagate(const optinc_circuit *circuit, const oi_setting *setting,
+                  const oi_element_fault *faults, double crosstalk, oi_complex *fields,
+                  oi_complex *matrix)
 {
     uint32_t cols = circuit->cols;
 
+    memset(fields, 0, (size_t)circuit->mode_count * cols * sizeof *fields);
     for (uint32_t j = 0; j < cols; j++)
         fields[(size_t)circuit->input_mode[j] * cols + j].re = 1;
     for (size_t i = 0; i < circuit->element_count; i++) {
@@ -209,7 +210,9 @@ optinc_status optinc_circuit_compile(const optinc_circuit *circuit, const optinc
             status = oi_correct_setting(circuit, faults, device->crosstalk, &setting);
         quantise(setting.element_rad, 3 * circuit->element_count, device->dac_bits);
         quantise(setting.output_rad, circuit->rows, device->dac_bits);
-        propagate(circuit, &setting, faults, device->crosstalk, fields, (oi_complex *)matrix);
+        if (which->search_steps && !status)
+            status = oi_search_steps(circuit, faults, device, &setting, fields);
+        oi_propagate(circuit, &setting, faults, device->crosstalk, fields, (oi_complex *)matrix);
     }
     oi_free(faults);
     oi_free(setting.element_rad);

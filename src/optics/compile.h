@@ -22,6 +22,17 @@ typedef struct oi_setting {
 oi_matrix2 oi_mzi_matrix(const double phase_rad[3], const double coupler_rad[2]);
 oi_matrix2 oi_splitter_matrix(double angle_rad);
 
+/* matrix [rows, cols] = diag(e^(i output)) S with these phases and faults; fields
+ * [mode_count, cols] is scratch. */
+void oi_propagate(const optinc_circuit *circuit, const oi_setting *setting,
+                  const oi_element_fault *faults, double crosstalk, oi_complex *fields,
+                  oi_complex *matrix);
+
+/* Moves the phases of a setting in DAC steps by ones and twos, one at a time, as long as that brings
+ * the measured rows closer to what they should be. */
+optinc_status oi_search_steps(const optinc_circuit *circuit, const oi_element_fault *faults,
+                              const optinc_device *device, oi_setting *setting, oi_complex *fields);
+
 /* Changes `setting` from the ideal phases to those that make up for `faults`
  * [element_count + rows] and for the heat of neighbours. */
 optinc_status oi_correct_setting(const optinc_circuit *circuit, const oi_element_fault *faults,

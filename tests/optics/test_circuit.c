@@ -443,6 +443,53 @@ static void test_correction(void **state)
     free(gauss);
 }
 
+/* With DAC steps, searching the codes beside the rounded ones leaves less than rounding each phase by
+ * itself; without them, or of a circuit of more than 256 elements, there is nothing to search. */
+static void test_search(void **state)
+{
+    double *m = random_matrix(4, 5, 60), *large = random_matrix(24, 24, 61), sum[2] = {0, 0};
+    optinc_circuit_options options = {.mapping = OPTINC_MAPPING_DIRECT};
+    optinc_device device = optinc_device_ideal();
+    optinc_circuit *circuit = NULL;
+    double out[2 * 24 * 24];
+    optinc_chip chip = {.seed = 9, .correct_errors = true};
+
+    (void)state;
+    assert_int_equal(optinc_circuit_create(4, 5, m, &options, NULL, &circuit), OPTINC_OK);
+    device.dac_bits = 6;
+    device.phase_sigma_rad = 0.02;
+    device.splitter_sigma_rad = 0.02;
+    for (chip.chip = 0; chip.chip < 10; chip.chip++) {
+        for (int k = 0; k < 2; k++) {
+            chip.search_steps = k == 1;
+            assert_int_equal(optinc_circuit_compile(circuit, &device, &chip, out), OPTINC_OK);
+            for (int r = 0; r < 4; r++) {
+                double across = 0, own = 0, wanted = 0;
+
+                for (int c = 0; c < 5; c++) {
+                    across += m[5 * r + c] * out[2 * (5 * r + c)];
+                    own += out[2 * (5 * r + c)] * out[2 * (5 * r + c)];
+                    wanted += m[5 * r + c] * m[5 * r + c];
+                }
+                sum[k] += 1 - across * across / (own * wanted);
+            }
+        }
+    }
+    if (!(sum[1] < 0.25 * sum[0]))
+        fail_msg("rounded %g, searched %g", sum[0], sum[1]);
+    device.dac_bits = 0;
+    chip.chip = 0;
+    assert_true(compiled_error(circuit, &device, chip) <= 1e-9);
+    optinc_circuit_destroy(&circuit);
+    options.mapping = OPTINC_MAPPING_SVD;
+    device.dac_bits = 8;
+    assert_int_equal(optinc_circuit_create(24, 24, large, &options, NULL, &circuit), OPTINC_OK);
+    assert_int_equal(optinc_circuit_compile(circuit, &device, &chip, out), OPTINC_ERR_UNSUPPORTED);
+    optinc_circuit_destroy(&circuit);
+    free(m);
+    free(large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,7 +497,7 @@ int main(void)
         cmocka_unit_test(test_segmented),  cmocka_unit_test(test_bad_input),
         cmocka_unit_test(test_direct),     cmocka_unit_test(test_direct_loss),
         cmocka_unit_test(test_fault_size), cmocka_unit_test(test_faults_alone),
-        cmocka_unit_test(test_correction),
+        cmocka_unit_test(test_correction), cmocka_unit_test(test_search),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
