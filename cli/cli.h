@@ -31,6 +31,7 @@ extern const cli_command cli_command_report;
 extern const cli_command cli_command_scale;
 extern const cli_command cli_command_simulate;
 extern const cli_command cli_command_export;
+extern const cli_command cli_command_segments;
 
 /* ---- diagnostics, on stderr ---- */
 

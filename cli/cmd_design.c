@@ -6,11 +6,14 @@
 #include "cli.h"
 #include "describe.h"
 #include "options.h"
+#include "training.h"
 
 /* Cases up to which the design file carries what the ONN answers in each of them (4 MiB). */
 #define TABLE_CASES_MAX ((uint64_t)1 << 20)
 /* Cases up to which a level of a cascade is proved exhaustively as well. */
 #define CASCADE_CASES_MAX ((uint64_t)1 << 20)
+
+#define OPTION_COUNT 11 /* without those of training */
 
 typedef struct design_request {
     uint64_t servers;
@@ -20,14 +23,27 @@ typedef struct design_request {
     int activation;
     int variant;
     double gap;
+    double error_rate; /* to inject; 0: none */
     uint64_t seed;
     const char *path;
     bool json;
+    cli_training training;
+    optinc_train_result trained; /* of a trained design */
 } design_request;
 
 static const char *const methods[] = {"constructed", "trained", NULL};
 static const char *const activations[] = {"saturating", "relu", NULL};
 static const char *const variants[] = {"half-up", "stochastic", NULL};
+
+static bool is_trained(const design_request *request)
+{
+    return strcmp(methods[request->method], "trained") == 0;
+}
+
+static optinc_variant variant_of(const design_request *request)
+{
+    return request->variant == 1 ? OPTINC_VARIANT_STOCHASTIC : OPTINC_VARIANT_HALF_UP;
+}
 
 /* One switch, or a tree of them if more than one level is wanted. */
 static optinc_status make_constructed(const design_request *request, optinc_design **design)
@@ -37,8 +53,7 @@ static optinc_status make_constructed(const design_request *request, optinc_desi
             request->activation == 1 ? OPTINC_ACTIVATION_RELU : OPTINC_ACTIVATION_SATURATING,
         .gap = request->gap,
     };
-    optinc_variant variant =
-        request->variant == 1 ? OPTINC_VARIANT_STOCHASTIC : OPTINC_VARIANT_HALF_UP;
+    optinc_variant variant = variant_of(request);
     optinc_verify_options verify = {.exhaustive_cases_max = CASCADE_CASES_MAX,
                                     .seed = request->seed};
     optinc_cascade cascade = {.level_count = (uint32_t)request->levels,
@@ -62,15 +77,38 @@ static optinc_status make_constructed(const design_request *request, optinc_desi
     return status;
 }
 
-/* Makes the design that was asked for; proofs and tables may still be missing. */
-static optinc_status make(const design_request *request, optinc_design **design)
+static optinc_status make_trained(design_request *request, optinc_design **design)
 {
-    if (strcmp(methods[request->method], "constructed") != 0) {
-        cli_error("--method %s: %s in this version, expected constructed", methods[request->method],
-                  optinc_status_text(OPTINC_ERR_UNSUPPORTED));
+    optinc_train_watch watch = cli_training_watch(&request->training);
+    optinc_train_options options;
+    optinc_spec spec;
+    optinc_status status = optinc_spec_single((uint32_t)request->servers, (uint32_t)request->bits,
+                                              variant_of(request), &cli_log, &spec);
+
+    if (status != OPTINC_OK)
+        return status;
+    if (request->levels != 1) {
+        cli_error("--levels %llu: trained designs have one level",
+                  (unsigned long long)request->levels);
         return OPTINC_ERR_UNSUPPORTED;
     }
-    return make_constructed(request, design);
+    if (!cli_training_options_of(&request->training, &spec,
+                                 request->activation == 0 ? OPTINC_ACTIVATION_SATURATING
+                                                          : OPTINC_ACTIVATION_RELU,
+                                 request->seed, &options))
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    status = optinc_train(&spec, &options, &watch, &cli_log, &request->trained, design);
+    cli_training_watch_end();
+    if (status == OPTINC_ERR_INTERRUPTED && request->training.checkpoint)
+        cli_note("%s: the training as it was after epoch %llu; --resume continues it",
+                 request->training.checkpoint, (unsigned long long)request->trained.epochs);
+    return status;
+}
+
+/* Makes the design that was asked for; proofs and tables may still be missing. */
+static optinc_status make(design_request *request, optinc_design **design)
+{
+    return is_trained(request) ? make_trained(request, design) : make_constructed(request, design);
 }
 
 /* Proves a level that whoever made it has not proved yet. */
@@ -131,6 +169,21 @@ static optinc_status finish_design(optinc_design *design, uint64_t seed, optinc_
     return status;
 }
 
+/* Proofs and tables, then the errors that were asked for. */
+static optinc_status finish(const design_request *request, optinc_design *design,
+                            optinc_proof *proof)
+{
+    optinc_status status = finish_design(design, request->seed, proof);
+
+    if (status != OPTINC_OK || request->error_rate <= 0.0)
+        return status;
+    status = optinc_design_inject_errors(design, 0, request->error_rate, NULL, request->seed,
+                                         &cli_log, NULL);
+    if (status == OPTINC_OK)
+        *proof = optinc_design_unit(design, 0)->proof;
+    return status;
+}
+
 static double accuracy_of(const optinc_proof *proof)
 {
     if (proof->kind == OPTINC_PROOF_NONE || proof->cases == 0)
@@ -143,16 +196,20 @@ static void print_result(const design_request *request, const optinc_proof *proo
 {
     char text[CLI_PROOF_TEXT_SIZE];
     char count[CLI_COUNT_TEXT_SIZE];
+    const char *activation = request->activation == 1 ? "relu" : "saturating";
     json_t *object;
 
+    if (request->activation < 0 && is_trained(request))
+        activation = "relu";
     if (!request->json) {
         printf("design    %s\nservers   %llu\nbits      %llu\nmethod    %s, %s\nmzis      %s (%.4g "
                "mm2)\nproof     %s\naccuracy  %.9g\nseconds   %.3f\nseed      %llu\n",
                request->path, (unsigned long long)request->servers,
-               (unsigned long long)request->bits, methods[request->method],
-               activations[request->activation], cli_count_text(cost->mzis, count), cost->area_mm2,
-               cli_proof_text(proof, text), accuracy_of(proof), seconds,
-               (unsigned long long)request->seed);
+               (unsigned long long)request->bits, methods[request->method], activation,
+               cli_count_text(cost->mzis, count), cost->area_mm2, cli_proof_text(proof, text),
+               accuracy_of(proof), seconds, (unsigned long long)request->seed);
+        if (is_trained(request))
+            cli_training_print(&request->trained);
         return;
     }
     object = cli_json_proof(proof);
@@ -160,17 +217,20 @@ static void print_result(const design_request *request, const optinc_proof *proo
     cli_json_set(object, "servers", cli_json_count(request->servers));
     cli_json_set(object, "bits", cli_json_count(request->bits));
     cli_json_set(object, "method", json_string(methods[request->method]));
-    cli_json_set(object, "activation", json_string(activations[request->activation]));
+    cli_json_set(object, "activation", json_string(activation));
     cli_json_set(object, "variant", json_string(variants[request->variant]));
     cli_json_set(object, "mzis", cli_json_count(cost->mzis));
     cli_json_set(object, "area_mm2", cli_json_number(cost->area_mm2));
     cli_json_set(object, "accuracy", cli_json_number(accuracy_of(proof)));
     cli_json_set(object, "seconds", cli_json_number(seconds));
     cli_json_set(object, "seed", cli_json_count(request->seed));
+    if (is_trained(request))
+        cli_json_set(object, "training",
+                     cli_training_json(&request->trained, (uint32_t)request->bits / 2));
     cli_print_json(object);
 }
 
-static int design_and_save(const design_request *request)
+static int design_and_save(design_request *request)
 {
     double start = cli_seconds();
     optinc_design *design = NULL;
@@ -185,7 +245,7 @@ static int design_and_save(const design_request *request)
     if (status == OPTINC_ERR_UNSUPPORTED)
         return CLI_BAD_INPUT;
     if (status == OPTINC_OK)
-        status = finish_design(design, request->seed, &proof);
+        status = finish(request, design, &proof);
     if (status == OPTINC_OK)
         status = optinc_design_cost_of(design, NULL, &cost);
     if (status == OPTINC_OK)
@@ -205,8 +265,13 @@ out:
 
 static int run(int argc, char **argv)
 {
-    design_request request = {.levels = 1, .method = -1, .gap = 0.5, .seed = 1};
-    const cli_option options[] = {
+    design_request request = {.levels = 1,
+                              .method = -1,
+                              .activation = -1,
+                              .gap = 0.5,
+                              .seed = 1,
+                              .training = cli_training_default()};
+    cli_option options[OPTION_COUNT + CLI_TRAINING_OPTIONS] = {
         cli_required(cli_count("--servers", &request.servers, "N", 1, 1u << 20,
                                "ports: 2, 4, 8, 16, 32 or 64 of one switch, more of a cascade")),
         cli_required(cli_count("--bits", &request.bits, "B", 1, 64,
@@ -214,27 +279,30 @@ static int run(int argc, char **argv)
         cli_required(cli_choice("--method", &request.method, methods, "how the ONN is made")),
         cli_output_option(&request.path, "FILE", "the design file, safetensors"),
         cli_choice("--activation", &request.activation, activations,
-                   "of the hidden units; default saturating"),
+                   "of the hidden units; default saturating, relu if trained"),
         cli_number("--gap", &request.gap, "G", 0.0, 1.0,
                    "width of a step's slope, between 0 and 1; default 0.5"),
         cli_choice("--variant", &request.variant, variants,
                    "rounding of the average; default half-up"),
+        cli_number("--error-rate", &request.error_rate, "R", 0.0, 1.0,
+                   "share of cases that are made wrong in one digit; default none"),
         cli_count("--levels", &request.levels, "L", 1, OPTINC_LEVELS_MAX,
                   "levels of a cascade: residual switches below one that rounds; default 1"),
         cli_seed_option(&request.seed, "of everything random; default 1"),
         cli_json_option(&request.json),
     };
     const cli_syntax syntax = {
-        .usage = "design --servers N --bits B --method constructed -o FILE [OPTIONS]",
-        .text = "Makes a switch that averages the B-bit gradient codes of N servers: builds its "
-                "optical\nneural network, proves what it computes, and saves both as a design "
-                "file.",
+        .usage = "design --servers N --bits B --method constructed|trained -o FILE [OPTIONS]",
+        .text = "Makes a switch that averages the B-bit gradient codes of N servers: builds or "
+                "trains its\noptical neural network, proves what it computes, and saves both as "
+                "a design file.",
         .example = "optinc design --servers 4 --bits 8 --method constructed -o switch.safetensors",
         .options = options,
         .option_count = (int)(sizeof options / sizeof options[0]),
     };
     int operand_count;
 
+    cli_training_describe(&request.training, options + OPTION_COUNT);
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:
         return CLI_DONE;
@@ -247,4 +315,6 @@ static int run(int argc, char **argv)
 }
 
 const cli_command cli_command_design = {
-    .name = "design", .summary = "makes a design: constructs and proves it", .run = run};
+    .name = "design",
+    .summary = "makes a design: constructs or trains it, and proves it",
+    .run = run};
