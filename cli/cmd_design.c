@@ -10,8 +10,8 @@
 
 /* Cases up to which the design file carries what the ONN answers in each of them (4 MiB). */
 #define TABLE_CASES_MAX ((uint64_t)1 << 20)
-/* Cases up to which a level of a cascade is proved exhaustively as well. */
-#define CASCADE_CASES_MAX ((uint64_t)1 << 20)
+/* Cases up to which a level is proved exhaustively as well; `optinc verify` goes on to 2^28. */
+#define PROVE_CASES_MAX ((uint64_t)1 << 20)
 
 #define OPTION_COUNT 11 /* without those of training */
 
@@ -54,8 +54,7 @@ static optinc_status make_constructed(const design_request *request, optinc_desi
         .gap = request->gap,
     };
     optinc_variant variant = variant_of(request);
-    optinc_verify_options verify = {.exhaustive_cases_max = CASCADE_CASES_MAX,
-                                    .seed = request->seed};
+    optinc_verify_options verify = {.exhaustive_cases_max = PROVE_CASES_MAX, .seed = request->seed};
     optinc_cascade cascade = {.level_count = (uint32_t)request->levels,
                               .bits = (uint32_t)request->bits,
                               .variant = variant};
@@ -115,7 +114,7 @@ static optinc_status make(design_request *request, optinc_design **design)
 static optinc_status prove_level(optinc_design *design, uint32_t level, uint64_t seed,
                                  optinc_proof *proof)
 {
-    optinc_verify_options options = {.seed = seed};
+    optinc_verify_options options = {.exhaustive_cases_max = PROVE_CASES_MAX, .seed = seed};
     optinc_verify_result result;
     optinc_status status;
 
