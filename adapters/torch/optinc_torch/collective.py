@@ -3,7 +3,7 @@
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 import torch
 import torch.distributed as dist
@@ -99,11 +99,9 @@ class Collective:
         try:
             self._handler.check(status, what)
         except LibraryError as error:
-            cause: Any = self._transport.error
+            cause = self._transport.error
             if cause is None:
                 raise
-            # Operations that are still in flight write to the library's buffers: never freed.
-            self._handle = None
             raise LibraryError(error.status, error.name, f"{error} ({cause})") from cause
 
     def close(self) -> None:
