@@ -43,6 +43,7 @@ static void cost_table(FILE *page, const report *r)
     uint32_t ports = optinc_design_ports(r->design);
     uint32_t bits = optinc_design_bits(r->design);
     char convention[CLI_CONVENTION_SIZE];
+    bool compared = false;
 
     fputs("<h3>MZIs and area</h3>\n<div class=\"scroll\"><table><tr><th>Design</th><th>MZIs</th>"
           "<th>Area</th><th>Of this one</th></tr>\n",
@@ -56,6 +57,7 @@ static void cost_table(FILE *page, const report *r)
 
         if (paper[i].ports != ports || paper[i].bits != bits)
             continue;
+        compared = true;
         snprintf(name, sizeof name, "Paper, %s, %s", paper[i].structure, paper[i].segmented_layers);
         cost_row(page, name, paper[i].mzis_segmented, area_of_one * (double)paper[i].mzis_segmented,
                  r->cost.mzis);
@@ -65,11 +67,13 @@ static void cost_table(FILE *page, const report *r)
     }
     fputs("</table></div>\n<p class=\"soft small\">Counted so: ", page);
     html_text(page, cli_convention(&r->cost_options, convention));
-    fputs(". An MZI takes 180 &times; 100 &micro;m (device parameters of "
-          "Lightening-Transformer). The paper&#39;s figures are this count applied to the "
-          "structures that, by the area shares it gives, are very probably those of arXiv "
-          "2603.28290.</p>\n",
+    fputs(". An MZI takes 180 &times; 100 &micro;m (device parameters of Lightening-Transformer).",
           page);
+    if (compared)
+        fputs(" The paper&#39;s figures are this count applied to the structures that, by the area "
+              "shares it gives, are very probably those of arXiv 2603.28290.",
+              page);
+    fputs("</p>\n", page);
 }
 
 static void proof_row(FILE *page, const char *name, const optinc_proof *proof)
@@ -225,11 +229,11 @@ static bool draw_circuit(FILE *page, const report *r)
           "phase shifters. On the left s<i>j</i> is the averaged light of digit <i>j</i> of all "
           "servers, 1 the constant that carries the bias.</p>\n",
           page);
-    if (!every_mzi)
-        fprintf(page,
-                "<p>With more than %u MZIs the layers are drawn in outline, with their "
-                "counts.</p>\n",
-                REPORT_MZIS_DRAWN_MAX);
+    if (!every_mzi) {
+        fputs("<p>With more than ", page);
+        html_count(page, REPORT_MZIS_DRAWN_MAX);
+        fputs(" MZIs the layers are drawn in outline, with their counts.</p>\n", page);
+    }
     circuit_define(page);
     for (uint32_t level = 0; level < optinc_design_level_count(r->design); level++)
         if (!draw_level(page, r, level, every_mzi, &drawn))
@@ -237,7 +241,7 @@ static bool draw_circuit(FILE *page, const report *r)
     if (drawn > 0) {
         fputs("<p class=\"soft small\">MZIs drawn: ", page);
         html_count(page, drawn);
-        fputs(".</p>\n", page);
+        fputs(drawn < r->cost.mzis ? ", each level once.</p>\n" : ".</p>\n", page);
     }
     return true;
 }
