@@ -22,44 +22,52 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Two result buffers: a chunk's results travel while the next chunk comes in. */
 static optinc_status be_switch(const job *j, size_t chunk)
 {
     uint32_t bits = optinc_design_bits(j->design);
     size_t stride = optinc_symbols_size(bits, chunk);
-    uint8_t *symbols = malloc(stride * ((size_t)j->server_count + 1));
-    uint8_t *result = symbols + stride * (size_t)j->server_count;
-    MPI_Request *requests = malloc(sizeof *requests * (size_t)j->server_count);
+    size_t servers = (size_t)j->server_count;
+    uint8_t *symbols = malloc(stride * (servers + 2));
+    MPI_Request *requests = malloc(sizeof *requests * 3 * servers);
     optinc_switch *sw = NULL;
     optinc_status status = symbols && requests ? OPTINC_OK : OPTINC_ERR_OUT_OF_MEMORY;
 
     if (status == OPTINC_OK)
         status = optinc_switch_create(j->design, optinc_backend_exact(), NULL, NULL, &sw);
-    for (size_t first = 0; status == OPTINC_OK && first < j->count; first += chunk) {
+    for (size_t i = 0; status == OPTINC_OK && i < 2 * servers; i++)
+        requests[servers + i] = MPI_REQUEST_NULL;
+    for (size_t first = 0, turn = 0; status == OPTINC_OK && first < j->count;
+         first += chunk, turn ^= 1) {
         size_t count = smaller(chunk, j->count - first);
         int bytes = (int)optinc_symbols_size(bits, count);
+        uint8_t *result = symbols + stride * (servers + turn);
+        MPI_Request *sends = requests + servers * (1 + turn);
 
-        for (int k = 0; k < j->server_count; k++)
-            MPI_Irecv(symbols + (size_t)k * stride, bytes, MPI_BYTE, k, 0, MPI_COMM_WORLD,
+        for (size_t k = 0; k < servers; k++)
+            MPI_Irecv(symbols + k * stride, bytes, MPI_BYTE, (int)k, 0, MPI_COMM_WORLD,
                       &requests[k]);
-        MPI_Waitall(j->server_count, requests, MPI_STATUSES_IGNORE);
-        status = optinc_switch_reduce(sw, symbols, stride, (uint32_t)j->server_count, count, NULL,
-                                      result);
-        for (int k = 0; k < j->server_count; k++)
-            MPI_Isend(result, bytes, MPI_BYTE, k, 0, MPI_COMM_WORLD, &requests[k]);
-        MPI_Waitall(j->server_count, requests, MPI_STATUSES_IGNORE);
+        MPI_Waitall((int)servers, requests, MPI_STATUSES_IGNORE);
+        MPI_Waitall((int)servers, sends, MPI_STATUSES_IGNORE);
+        status = optinc_switch_reduce(sw, symbols, stride, (uint32_t)servers, count, NULL, result);
+        for (size_t k = 0; k < servers; k++)
+            MPI_Isend(result, bytes, MPI_BYTE, (int)k, 0, MPI_COMM_WORLD, &sends[k]);
     }
+    if (status == OPTINC_OK)
+        MPI_Waitall((int)(2 * servers), requests + servers, MPI_STATUSES_IGNORE);
     optinc_switch_destroy(&sw);
     free(requests);
     free(symbols);
     return status;
 }
 
-/* Codes of a chunk go out while the result of the chunk before is on its way back. */
+/* Codes of a chunk go out while results of chunks before are on their way back. Sends follow one
+ * another: together they would share the link, and all would arrive at the end. */
 static optinc_status exchange(const job *j, uint8_t *sent, uint8_t *received, size_t chunk)
 {
     uint32_t bits = optinc_design_bits(j->design);
     size_t chunks = (j->count + chunk - 1) / chunk;
-    MPI_Request *requests = malloc(sizeof *requests * 2 * chunks);
+    MPI_Request *requests = malloc(sizeof *requests * (chunks + 1));
 
     if (!requests)
         return OPTINC_ERR_OUT_OF_MEMORY;
@@ -69,10 +77,14 @@ static optinc_status exchange(const job *j, uint8_t *sent, uint8_t *received, si
 
         MPI_Irecv(received + place, bytes, MPI_BYTE, j->server_count, 0, MPI_COMM_WORLD,
                   &requests[c]);
-        MPI_Isend(sent + place, bytes, MPI_BYTE, j->server_count, 0, MPI_COMM_WORLD,
-                  &requests[chunks + c]);
     }
-    MPI_Waitall((int)(2 * chunks), requests, MPI_STATUSES_IGNORE);
+    for (size_t c = 0; c < chunks; c++) {
+        size_t place = optinc_symbols_size(bits, c * chunk);
+        int bytes = (int)optinc_symbols_size(bits, smaller(chunk, j->count - c * chunk));
+
+        MPI_Send(sent + place, bytes, MPI_BYTE, j->server_count, 0, MPI_COMM_WORLD);
+    }
+    MPI_Waitall((int)chunks, requests, MPI_STATUSES_IGNORE);
     free(requests);
     return OPTINC_OK;
 }
