@@ -59,6 +59,12 @@ static optinc_status run_ring(const job *j, const float *gradient, float *sum, d
     return status;
 }
 
+/* A sixteenth of the message: little of it is stored at a time, and few messages pay a latency. */
+static size_t optical_chunk(const job *j)
+{
+    return (j->count / 16 / j->block_size + 1) * j->block_size;
+}
+
 static optinc_status run(const job *j, const char *collective, const optinc_log *log,
                          const float *gradient, float *sum, size_t chunk, double *seconds)
 {
@@ -73,7 +79,7 @@ static optinc_status run(const job *j, const char *collective, const optinc_log 
     if (strcmp(collective, "mpi") == 0)
         MPI_Allreduce(gradient, sum, (int)j->count, MPI_FLOAT, MPI_SUM, j->servers);
     else
-        status = job_optical(j, gradient, sum, chunk ? chunk : j->block_size * 16);
+        status = job_optical(j, gradient, sum, chunk ? chunk : optical_chunk(j));
     *seconds = MPI_Wtime() - *seconds;
     return status;
 }
