@@ -23,11 +23,11 @@ typedef struct cli_option {
     uint64_t count_max;
     double number_min;
     double number_max;
-    bool bounds_allowed;        /* number_min and number_max are allowed themselves */
     const char *const *choices; /* ends with NULL */
     cli_option_kind kind;
     char letter; /* 'o' for -o; 0: none */
     bool required;
+    bool bounds_allowed; /* number_min and number_max are allowed themselves */
 } cli_option;
 
 cli_option cli_flag(const char *name, bool *value, const char *help);
