@@ -11,6 +11,7 @@ second-order exponential, and a Newton-Schulz round where the accumulated bound 
 import argparse
 import csv
 import json
+import os
 import statistics
 import subprocess
 import time
@@ -123,6 +124,13 @@ def torch_epoch(model, x, t, squared):
     return time.perf_counter() - start, time.process_time() - cpu
 
 
+def machine():
+    """As in the other rows: the processor, and how many of them."""
+    with open("/proc/cpuinfo") as file:
+        name = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    return f"{name} x{os.cpu_count()}"
+
+
 def compare(options, x, t, segments, loss):
     """Medians over the rounds: our (wall, cpu, share of peak), PyTorch's (wall, cpu)."""
     rate = 1.2e-2 if segments == "all" else 1e-3
@@ -157,13 +165,13 @@ def main():
                   f"(CPU {cpu:.4f}), PyTorch {their_wall:.4f} s (CPU {their_cpu:.4f}): ratio "
                   f"{their_wall / wall:.2f} (CPU {their_cpu / cpu:.2f}); {share:.2f} of the GEMM peak",
                   flush=True)
-            what = f"N=4 B=8 segments={segments} loss={loss} threads={options.threads}"
-            rows.append(["train", what, "epoch_s", f"{wall:.6f}", "pytorch_epoch_s", f"{their_wall:.6f}",
-                         f"{their_wall / wall:.3f}"])
-            rows.append(["train", what, "epoch_cpu_s", f"{cpu:.6f}", "pytorch_epoch_cpu_s",
-                         f"{their_cpu:.6f}", f"{their_cpu / cpu:.3f}"])
+            what = f"N=4 B=8, segmented {segments}, {loss}, {options.threads} threads, epoch"
+            for name, ours, theirs in (("", wall, their_wall), (", CPU time", cpu, their_cpu)):
+                rows.append([time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "train", machine(),
+                             what + name, f"{ours:.6f}", "PyTorch", f"{theirs:.6f}",
+                             f"{theirs / ours:.4f}", "s"])
     with open(options.csv, "a", newline="") as file:
-        csv.writer(file).writerows(rows)
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 if __name__ == "__main__":

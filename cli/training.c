@@ -69,6 +69,8 @@ void cli_training_describe(cli_training *t, cli_option *options)
         cli_count("--checkpoint-interval", &t->checkpoint_interval, "E", 1, 1u << 24,
                   "trained: and every E epochs"),
         cli_flag("--resume", &t->resume, "trained: continue from the checkpoint"),
+        cli_count("--threads", &t->threads, "T", 1, 1024,
+                  "trained: default OpenMP's; the result does not depend on it"),
         cli_flag("--progress", &t->progress,
                  "trained: a line every 10 epochs where stderr is no terminal"),
     };

@@ -35,7 +35,7 @@ typedef struct cli_training {
     bool segmented[OPTINC_TRAIN_LAYERS_MAX];
 } cli_training;
 
-#define CLI_TRAINING_OPTIONS 20
+#define CLI_TRAINING_OPTIONS 21
 
 cli_training cli_training_default(void);
 /* The command line's options, CLI_TRAINING_OPTIONS of them, which set `training`. */

@@ -33,7 +33,7 @@ class Train(ProgramTest):
         self.assertEqual((got["table_entries"], got["table_mismatches"]), (49, 0))
         self.assertIn("mapping", self.good_json("inspect", path)["layers"][0])
         again = self.path("e.safetensors")
-        self.good_json(*self.train(again, "--epochs", 200))
+        self.good_json(*self.train(again, "--epochs", 200, "--threads", 2))
         with open(path, "rb") as a, open(again, "rb") as b:
             self.assertEqual(a.read(), b.read())
 
