@@ -7,7 +7,7 @@
 #include "cli.h"
 #include "describe.h"
 #include "npy.h"
-#include "options.h"
+#include "photonic.h"
 #include "reduce.h"
 
 /* Memory of the inputs' chunks is about 4 bytes times this. */
@@ -26,12 +26,14 @@ typedef struct reduce_request {
     uint64_t threads;
     uint64_t chunk;
     uint64_t seed;
+    cli_photonic hardware;
+    optinc_photonic_options photonic;
     bool json;
     uint32_t input_count;
     char **input_paths;
 } reduce_request;
 
-static const char *const backends[] = {"exact", "table", "onn", NULL};
+static const char *const backends[] = {"exact", "table", "onn", "photonic", NULL};
 static const char *const roundings[] = {"nearest", "stochastic", NULL};
 static const char *const ops[] = {"mean", "sum", NULL};
 
@@ -42,8 +44,10 @@ static const optinc_backend *backend_of(const reduce_request *request)
         return optinc_backend_exact();
     case 1:
         return optinc_backend_table();
-    default:
+    case 2:
         return optinc_backend_onn();
+    default:
+        return optinc_backend_photonic();
     }
 }
 
@@ -218,6 +222,8 @@ static int reduce_files(const reduce_request *request)
 
     if (!design || !check_design(request, design))
         goto out;
+    if (request->backend == 3)
+        options.backend_options = &request->photonic;
     status = optinc_switch_create(design, backend_of(request), &options, &cli_log, &sw);
     if (status != OPTINC_OK) {
         code = cli_library_error(status, request->design_path);
@@ -241,13 +247,15 @@ out:
 static int run(int argc, char **argv)
 {
     reduce_request request = {.block_size = OPTINC_BLOCK_SIZE_DEFAULT, .seed = 1};
-    const cli_option options[] = {
+    cli_option hardware[CLI_PHOTONIC_OPTIONS];
+    int hardware_count = cli_photonic_options(&request.hardware, hardware);
+    const cli_option own[] = {
         cli_required(cli_text("--design", &request.design_path, "DESIGN", "the switch")),
         cli_output_option(&request.output_path, "OUT.npy",
                           "the result, in the shape of the inputs"),
         cli_choice("--backend", &request.backend, backends,
-                   "the proved function, the table of what the ONN answers, or its layers; "
-                   "default exact"),
+                   "the proved function, the table of what the ONN answers, its layers, or their "
+                   "light, for which the options from --device on are; default exact"),
         cli_choice("--op", &request.op, ops, "default mean"),
         cli_choice("--rounding", &request.rounding, roundings,
                    "of the quantisation; default nearest"),
@@ -262,8 +270,9 @@ static int run(int argc, char **argv)
         cli_seed_option(&request.seed, "of stochastic roundings; default 1"),
         cli_json_option(&request.json),
     };
+    cli_option options[sizeof own / sizeof own[0] + CLI_PHOTONIC_OPTIONS];
     const cli_syntax syntax = {
-        .usage = "reduce --design DESIGN [--backend exact|table|onn] IN.npy... -o OUT.npy "
+        .usage = "reduce --design DESIGN [--backend exact|table|onn|photonic] IN.npy... -o OUT.npy "
                  "[OPTIONS]",
         .text = "Averages float32 vectors (NumPy .npy files, one a server) through the switch: "
                 "block exponents,\ncodes, switch, and back to floats. Prints the largest error "
@@ -272,13 +281,16 @@ static int run(int argc, char **argv)
         .example = "optinc reduce --design switch.safetensors --backend onn a.npy b.npy c.npy "
                    "-o mean.npy",
         .options = options,
-        .option_count = (int)(sizeof options / sizeof options[0]),
+        .option_count = (int)(sizeof own / sizeof own[0]) + hardware_count,
         .operand_name = "IN.npy",
         .operands_min = 1,
         .operands_max = -1,
     };
     int operand_count;
 
+    memcpy(options, own, sizeof own);
+    memcpy(options + sizeof own / sizeof own[0], hardware,
+           (size_t)hardware_count * sizeof hardware[0]);
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:
         return CLI_DONE;
@@ -287,6 +299,9 @@ static int run(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
+    if (!cli_photonic_resolve(&request.hardware, &request.photonic))
+        return CLI_BAD_INPUT;
+    request.photonic.seed = request.seed;
     if (request.block_size % 4 != 0)
         return cli_error("--block-size: found %llu, expected a multiple of 4",
                          (unsigned long long)request.block_size);

@@ -4,7 +4,8 @@
  * two steps and left where the rows, each with the gain that fits it best, are closest to the ideal
  * ones: coordinate descent on
  *     sum over rows of (1 - (t c)^2 / (t^2 c^2)),
- * t the row as it should be, c its measured real part. */
+ * t the row as it should be, c its measured real part; c^2 also has the imaginary part times what an
+ * extinguished modulator leaks, which is all that it adds to a receiver's value. */
 #include "base/memory.h"
 #include "optics/compile.h"
 
@@ -16,6 +17,7 @@ typedef struct search {
     const oi_element_fault *faults;
     double crosstalk;
     double step_rad;
+    double leakage; /* amplitude of an extinguished modulator */
     oi_setting *setting;
     oi_complex *fields;
     oi_complex *matrix;
@@ -32,10 +34,11 @@ static double misfit(const search *s)
         double across = 0, own = 0, wanted = 0;
 
         for (uint32_t c = 0; c < cols; c++) {
-            double x = s->matrix[(size_t)r * cols + c].re, t = s->target[(size_t)r * cols + c].re;
+            oi_complex x = s->matrix[(size_t)r * cols + c];
+            double t = s->target[(size_t)r * cols + c].re, leak = s->leakage * x.im;
 
-            across += x * t;
-            own += x * x;
+            across += x.re * t;
+            own += x.re * x.re + leak * leak;
             wanted += t * t;
         }
         if (own * wanted > 0)
@@ -111,6 +114,8 @@ optinc_status oi_search_steps(const optinc_circuit *circuit, const oi_element_fa
 
     if (device->dac_bits == 0)
         return OPTINC_OK;
+    if (device->modulator_extinction_db > 0)
+        s.leakage = pow(10, -device->modulator_extinction_db / 20);
     if (circuit->element_count > ELEMENTS_MAX)
         return OPTINC_ERR_UNSUPPORTED;
     s.matrix = oi_allocate(count, sizeof *s.matrix);

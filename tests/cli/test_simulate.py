@@ -76,6 +76,30 @@ class Light(ProgramTest):
         for part in ["code errors    0 ", "yield          1 ", "seed           1"]:
             self.assertIn(part, out)
 
+    def test_reduce_through_light(self):
+        import numpy as np
+
+        values = np.random.default_rng(1).normal(size=(4, 3000)).astype(np.float32)
+        paths = [self.path(f"{k}.npy") for k in range(4)]
+        for path, row in zip(paths, values):
+            np.save(path, row)
+
+        def reduce(*options):
+            code, out, err = self.run_program("reduce", "--design", self.design, *options, *paths,
+                                              "-o", self.path("out.npy"), "--json")
+            self.assertEqual(code, 0, err)
+            self.assertEqual("symbols are wrong" in err, "--phase-sigma" in options, err)
+            return json.loads(out), np.load(self.path("out.npy"))
+
+        _, exact = reduce("--backend", "exact")
+        found, ideal = reduce("--backend", "photonic")
+        self.assertEqual(found["symbol_errors"], 0)
+        self.assertTrue((ideal == exact).all())
+        found, faulty = reduce("--backend", "photonic", "--phase-sigma", 0.05)
+        self.assertGreater(found["symbol_errors"], 0)
+        again = reduce("--backend", "photonic", "--phase-sigma", 0.05, "--threads", 1)[1]
+        self.assertTrue((faulty == again).all())
+
     def test_bad_input(self):
         self.bad("simulate", self.design, "--phase-sigma", -0.1, says=["--phase-sigma"])
         self.bad("simulate", self.design, "--sweep", "phase_sigma_rad=1",

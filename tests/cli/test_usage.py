@@ -54,7 +54,7 @@ class WrongUse(ProgramTest):
         for value in ["0", "1", "1.5", "-0.1", "nan", "inf", "g", ""]:
             self.bad("design", "--gap", value, says=["--gap: found", "between 0 and 1"])
         self.bad("design", "--method", "magic", says=["'magic'", "constructed or trained"])
-        self.bad("reduce", "--backend", "guess", says=["'guess'", "exact or table or onn"])
+        self.bad("reduce", "--backend", "guess", says=["'guess'", "exact or table or onn or photonic"])
         self.bad("reduce", "--json=yes", says=["--json: found the value 'yes', expected none"])
         self.bad("reduce", "--design=", says=["--design: found an empty text"])
         self.bad("verify", "--seed", 1, "--seed", 2, says=["--seed: given twice"])
