@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Decomposition speed beside Strawberry Fields and interferometer, in turn in one run, medians.
-bench_decompose.py LIBRARY [SIDE [ROUNDS]]"""
+bench_decompose.py LIBRARY [SIDE [ROUNDS [CSV]]]: rows are appended to CSV."""
+
+import csv
+import datetime
 
 import os
 import statistics
@@ -42,6 +45,17 @@ def main():
     medians = {name: statistics.median(t) for name, t in times.items()}
     for name, t in medians.items():
         print(f"side {side}: {name} {t:.6f} s, {t / medians['optinc']:.1f} times optinc's")
+    if len(sys.argv) > 4:
+        with open("/proc/cpuinfo", encoding="utf-8") as cpu:
+            model = next((line.split(":")[1].strip() for line in cpu if "model name" in line), "?")
+        with open(sys.argv[4], "a", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            for name in ("strawberryfields", "interferometer"):
+                rows.writerow([datetime.datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ"),
+                               "decompose", f"{model} x{os.cpu_count()}",
+                               f"unitary of side {side}", f"{medians['optinc']:.6g}", name,
+                               f"{medians[name]:.6g}",
+                               f"{medians['optinc'] / medians[name]:.6f}", "s"])
     for large in (128, 256):
         v = unitary_group.rvs(large, random_state=1)
         own = [clocked(lambda: library.destroy(library.decompose_raw(v, RECTANGULAR, PHYSICAL)))

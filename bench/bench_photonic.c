@@ -1,39 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Codes per second through the backend photonic, all faults and noise on, beside the backend onn.
- * bench_photonic [SERVERS [BITS [THREADS]]] */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+/* Codes per second through the backend photonic, all faults and noise on and off, beside the backend
+ * onn, N = 4, B = 8, two threads; and codes per second of one core's own time, which other load on
+ * the machine does not change. bench_photonic [--csv PATH] [--rounds N] */
+#include "bench.h"
 
 #include "optinc/onn.h"
 #include "optinc/optics.h"
 
-#define ROUNDS 5
 #define ELEMENTS ((size_t)1 << 20)
+#define PORTS 4u
 
-static double now_s(void)
+typedef struct side {
+    optinc_switch *sw;
+    const uint8_t *symbols;
+    uint8_t *result;
+    uint64_t step;
+    double core_s; /* of all runs */
+    uint64_t runs;
+} side;
+
+static double core_seconds(void)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int compare(const void *a, const void *b)
+static void run(void *context)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    side *s = context;
+    optinc_stream stream = {.seed = 1, .step = ++s->step};
+    double begin = core_seconds();
 
-    return x < y ? -1 : x > y;
-}
-
-static double median_rate(const double *seconds)
-{
-    double sorted[ROUNDS];
-
-    for (int i = 0; i < ROUNDS; i++)
-        sorted[i] = seconds[i];
-    qsort(sorted, ROUNDS, sizeof *sorted, compare);
-    return (double)ELEMENTS / sorted[ROUNDS / 2];
+    if (optinc_switch_reduce(s->sw, s->symbols, ELEMENTS, PORTS, ELEMENTS, &stream, s->result))
+        exit(2);
+    s->core_s += core_seconds() - begin;
+    s->runs++;
 }
 
 static optinc_photonic_options all_faults(void)
@@ -54,52 +57,39 @@ static optinc_photonic_options all_faults(void)
 
 int main(int argc, char **argv)
 {
-    unsigned long ports = argc > 1 ? strtoul(argv[1], NULL, 10) : 4;
-    unsigned long bits = argc > 2 ? strtoul(argv[2], NULL, 10) : 8;
-    unsigned long threads = argc > 3 ? strtoul(argv[3], NULL, 10) : 2;
+    bench_options bench = bench_parse(argc, argv, 5);
     optinc_photonic_options faults = all_faults(), ideal = optinc_photonic_defaults();
     const void *options[3] = {&faults, &ideal, NULL};
-    const char *const names[3] = {"photonic, all faults", "photonic, ideal", "onn"};
-    double seconds[3][ROUNDS];
-    size_t stride = ELEMENTS * bits / 8;
-    uint8_t *symbols, *result;
+    const char *const names[2] = {"photonic, all faults", "photonic, ideal"};
+    side sides[3] = {{NULL}};
+    uint8_t *symbols = malloc(PORTS * ELEMENTS), *result = malloc(ELEMENTS);
     optinc_design *design = NULL;
-    optinc_switch *sw[3] = {NULL};
-    optinc_stream stream = {.seed = 1};
     optinc_spec spec;
 
-    if (optinc_spec_single((uint32_t)ports, (uint32_t)bits, OPTINC_VARIANT_HALF_UP, NULL, &spec) ||
+    if (!symbols || !result || optinc_spec_single(PORTS, 8, OPTINC_VARIANT_HALF_UP, NULL, &spec) ||
         optinc_construct(&spec, NULL, NULL, &design))
         return 2;
-    symbols = malloc(ports * stride);
-    result = malloc(stride);
-    if (!symbols || !result)
-        return 2;
-    for (size_t i = 0; i < ports * stride; i++)
+    for (size_t i = 0; i < PORTS * ELEMENTS; i++)
         symbols[i] = (uint8_t)(i * 2654435761u >> 13);
     for (int k = 0; k < 3; k++) {
-        optinc_switch_options own = {.thread_count = (uint32_t)threads,
-                                     .backend_options = options[k]};
+        optinc_switch_options own = {.thread_count = 2, .backend_options = options[k]};
 
+        sides[k] = (side){.symbols = symbols, .result = result};
         if (optinc_switch_create(design, k < 2 ? optinc_backend_photonic() : optinc_backend_onn(),
-                                 &own, NULL, &sw[k]))
+                                 &own, NULL, &sides[k].sw))
             return 2;
     }
-    for (int round = 0; round < ROUNDS; round++)
-        for (int k = 0; k < 3; k++) {
-            double begin = now_s();
+    for (int k = 0; k < 2; k++) {
+        bench_medians medians = bench_in_turn((bench_side){names[k], run, &sides[k]},
+                                              (bench_side){"onn", run, &sides[2]}, bench.rounds);
 
-            stream.step++;
-            if (optinc_switch_reduce(sw[k], symbols, stride, (uint32_t)ports, ELEMENTS, &stream,
-                                     result))
-                return 2;
-            seconds[k][round] = now_s() - begin;
-        }
-    for (int k = 0; k < 3; k++) {
-        printf("N=%lu B=%lu, %lu threads, %s: %.3g codes/s\n", ports, bits, threads, names[k],
-               median_rate(seconds[k]));
-        optinc_switch_destroy(&sw[k]);
+        bench_report_rate(&bench, "photonic", names[k], "onn", medians, (double)ELEMENTS / 1e6,
+                          "Mcodes/s");
+        printf("%s: %.3g Mcodes per second of one core\n", names[k],
+               (double)ELEMENTS * (double)sides[k].runs / sides[k].core_s / 1e6);
     }
+    for (int k = 0; k < 3; k++)
+        optinc_switch_destroy(&sides[k].sw);
     optinc_design_destroy(&design);
     free(symbols);
     free(result);
