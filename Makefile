@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A thin front to CMake; every target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build demo test sanitize bench lint fuzz clean help setup-apt setup-venv setup-lint
+.PHONY: build demo test sanitize bench lint fuzz clean help setup-apt setup-venv setup-photonics setup-lint
 
 build: setup-apt ## the libraries and build/release/bin/optinc
 	@cmake --preset release >build/configure.log || { cat build/configure.log; exit 1; }
@@ -10,7 +10,7 @@ build: setup-apt ## the libraries and build/release/bin/optinc
 demo: build setup-venv ## a LLaMA-based model, trained through a ring and through OptINC
 	scripts/demo
 
-test: build setup-venv ## all tests
+test: build setup-venv setup-photonics ## all tests
 	ctest --preset release
 
 sanitize: setup-apt setup-lint setup-venv ## the tests under ASan + UBSan, and the threaded ones under TSan
@@ -46,6 +46,9 @@ setup-lint:
 
 setup-venv: setup-apt
 	@scripts/setup venv
+
+setup-photonics: setup-apt
+	@scripts/setup photonics
 
 help:
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
