@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     optinc_photonic_options faults = all_faults(), ideal = optinc_photonic_defaults();
     const void *options[3] = {&faults, &ideal, NULL};
     const char *const names[2] = {"photonic, all faults", "photonic, ideal"};
-    side sides[3] = {{NULL}};
+    side sides[3];
     uint8_t *symbols = malloc(PORTS * ELEMENTS), *result = malloc(ELEMENTS);
     optinc_design *design = NULL;
     optinc_spec spec;
