@@ -9,7 +9,7 @@
 
 typedef struct exact {
     optinc_spec spec;
-    void (*average)(const oi_average_job *job); /* NULL: codes are no whole bytes */
+    void (*average)(const oi_average_job *job); /* NULL: none for these codes */
 } exact;
 
 typedef struct scratch {
@@ -72,6 +72,8 @@ static void choose_average(exact *state, const oi_exact_kernel *kernel)
     if (spec->bits_in != spec->bits_out || !oi_is_little_endian() || spec->bits_in > 32)
         return;
     total_max = spec->ports * ((UINT64_C(1) << spec->bits_in) - 1) + divisor - 1;
+    if (spec->bits_in == 4 && total_max <= UINT16_MAX)
+        state->average = kernel->wide4;
     if (spec->bits_in == 8)
         state->average = total_max <= UINT16_MAX ? kernel->narrow8 : kernel->wide8;
     if (spec->bits_in == 16)

@@ -94,7 +94,8 @@ static void narrow8(const oi_average_job *job)
 
 const oi_exact_kernel *oi_exact_kernel_avx2(void)
 {
-    static const oi_exact_kernel kernel = {narrow8, wide8, narrow16, wide16, narrow32};
+    static const oi_exact_kernel kernel = {
+        oi_average_all_nibbles, narrow8, wide8, narrow16, wide16, narrow32};
 
     return &kernel;
 }

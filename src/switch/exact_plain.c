@@ -9,7 +9,8 @@ OI_DEFINE_AVERAGE(narrow32, uint32_t, uint64_t)
 
 const oi_exact_kernel *oi_exact_kernel_plain(void)
 {
-    static const oi_exact_kernel kernel = {narrow8, wide8, narrow16, wide16, narrow32};
+    static const oi_exact_kernel kernel = {
+        oi_average_all_nibbles, narrow8, wide8, narrow16, wide16, narrow32};
 
     return &kernel;
 }

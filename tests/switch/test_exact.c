@@ -56,8 +56,10 @@ static void half_up_bytes(void **state)
 static void half_up_any_bits(void **state)
 {
     (void)state;
+    for (uint32_t ports = 2; ports <= 64; ports *= 2)
+        run(ports, 4, OPTINC_VARIANT_HALF_UP, 4100);
     for (uint32_t bits = 2; bits <= 30; bits += 2) {
-        if (bits != 8 && bits != 16)
+        if (bits != 4 && bits != 8 && bits != 16)
             run(bits % 8 == 4 ? 4 : 8, bits, OPTINC_VARIANT_HALF_UP, 1025);
     }
 }
@@ -68,6 +70,8 @@ static void stochastic(void **state)
     (void)state;
     for (uint32_t bits = 8; bits <= 32; bits *= 2)
         run(4, bits, OPTINC_VARIANT_STOCHASTIC, 0);
+    run(4, 4, OPTINC_VARIANT_STOCHASTIC, 4100);
+    run(64, 4, OPTINC_VARIANT_STOCHASTIC, 1025);
     run(8, 6, OPTINC_VARIANT_STOCHASTIC, 4100);
     run(64, 8, OPTINC_VARIANT_STOCHASTIC, 300);
 }
