@@ -7,9 +7,10 @@
  *   reduce    this rank is the switch for its share      -> allgather
  *   finish    results to floats
  *
- * In step t chunk t is agreed, t-2 reduced, t-1 sent and t-3 finished, so each exchange has about a
- * step of other work to hide behind. An element's result depends on its block alone, and blocks are
- * counted from the message's start, so no cut shows in the result. */
+ * In step t chunk t is agreed, t-2 sent, t-4 reduced and t-6 finished, so each exchange has about two
+ * steps of other work to hide behind; with one the links fall idle whenever a rank is late. An
+ * element's result depends on its block alone, and blocks are counted from the message's start, so no
+ * cut shows in the result. */
 #include "collective/agreement.h"
 #include "collective/state.h"
 
@@ -18,6 +19,10 @@
 
 #include <stdint.h>
 #include <string.h>
+
+/* A socket's buffers feed a link for longer than this; a call of the transport may cost a turn on a
+ * core that is shared. */
+#define PROGRESS_INTERVAL_S 2.5e-4
 
 static oi_lane *lane_of(oi_run *run, size_t chunk)
 {
@@ -47,12 +52,15 @@ static void charge(oi_run *run, double *part)
     run->charged = now;
 }
 
-/* Lets the transport move what is in flight; what came before is charged to `part`. */
+/* Lets the transport move what is in flight, if it is due; what came before is charged to `part`. */
 static void progress(oi_run *run, double *part)
 {
     charge(run, part);
+    if (run->charged - run->progressed < PROGRESS_INTERVAL_S)
+        return;
     oi_progress(run->collective);
     charge(run, &run->report.seconds_exchange);
+    run->progressed = run->charged;
 }
 
 /* What this rank contributes: with error feedback the sum is kept in the caller's state. */
@@ -339,17 +347,18 @@ static optinc_status finish_chunk(oi_run *run, size_t chunk)
 
 static optinc_status pipeline(oi_run *run)
 {
+    const size_t delay = OI_STAGE_STEPS, count = run->chunk_count;
     optinc_status status = OPTINC_OK;
 
-    for (size_t step = 1; step < run->chunk_count + OI_LANES - 1 && status == OPTINC_OK; step++) {
-        if (step < run->chunk_count)
+    for (size_t step = 0; step < count + 3 * delay && status == OPTINC_OK; step++) {
+        if (step >= 1 && step < count)
             status = agree_chunk(run, step);
-        if (status == OPTINC_OK && step >= 2 && step - 2 < run->chunk_count)
-            status = reduce_chunk(run, step - 2);
-        if (status == OPTINC_OK && step - 1 < run->chunk_count)
-            status = send_chunk(run, step - 1);
-        if (status == OPTINC_OK && step >= 3)
-            status = finish_chunk(run, step - 3);
+        if (status == OPTINC_OK && step >= 2 * delay && step - 2 * delay < count)
+            status = reduce_chunk(run, step - 2 * delay);
+        if (status == OPTINC_OK && step >= delay && step - delay < count)
+            status = send_chunk(run, step - delay);
+        if (status == OPTINC_OK && step >= 3 * delay)
+            status = finish_chunk(run, step - 3 * delay);
     }
     return status;
 }

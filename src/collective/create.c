@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define PROTOCOL 1u /* what ranks of different builds must share to understand each other */
+#define PROTOCOL 2u /* what ranks of different builds must share to understand each other */
 
 /* Chunks: large enough that a message between two ranks is worth its latency, small enough that the
  * lanes stay in the last-level cache and short messages still overlap. */

@@ -9,8 +9,11 @@
 
 #include "optinc/collective.h"
 
-#define OI_LANES 4u /* three stages in flight and one being finished */
+#define OI_STAGE_STEPS 2u /* from an exchange's start to the wait for it */
+/* three exchanges in flight, one chunk being finished */
+#define OI_LANES (3u * OI_STAGE_STEPS + 1u)
 #define OI_SLOT_CONFIRM OI_LANES
+_Static_assert(OI_SLOT_CONFIRM < OPTINC_TRANSPORT_SLOTS, "every lane has a slot");
 
 /* The header that all ranks compare travels with the exponents of the first blocks, so that a small
  * message needs one MAX all-reduce. The packet's size cannot depend on what is being compared. */
@@ -78,6 +81,7 @@ typedef struct oi_run {
     uint8_t exponent_max; /* of the blocks that went through the switch */
     optinc_status fault;  /* the first failure of codec or switch on this rank */
     double charged;       /* until when the report's seconds are made up */
+    double progressed;    /* when the transport's progress was called last */
 } oi_run;
 
 /* Reduces the lane's blocks marked OPTINC_EXPONENT_NON_FINITE in float: alltoall of the values, sum
