@@ -21,7 +21,7 @@ _WEIGHT_DECAY = 0.1
 # demo: both runs of four workers within ten minutes on two cores.
 # paper: the model and the steps of arXiv 2603.28290; batch, sequence and vocabulary are our choice.
 PRESETS: dict[str, dict[str, Any]] = {
-    "demo": {"steps": 550, "batch": 8, "lr": 3e-3, "valid_every": 50, "sequence": 96,
+    "demo": {"steps": 550, "batch": 8, "lr": 1.5e-3, "valid_every": 50, "sequence": 96,
              "vocabulary": 1024, "layers": 4, "hidden": 128, "heads": 4, "intermediate": 352},
     "paper": {"steps": 50_000, "batch": 8, "lr": 6e-4, "valid_every": 500, "sequence": 256,
               "vocabulary": 8192, "layers": 8, "hidden": 384, "heads": 8, "intermediate": 1024},
