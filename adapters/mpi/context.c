@@ -31,6 +31,7 @@ optinc_status optinc_mpi_context_create(const optinc_design *design, MPI_Comm co
                                         optinc_mpi_context **out)
 {
     const optinc_mpi_options defaults = {0};
+    MPI_Comm own = MPI_COMM_NULL;
     optinc_mpi_context *context;
     optinc_status status;
 
@@ -45,8 +46,12 @@ optinc_status optinc_mpi_context_create(const optinc_design *design, MPI_Comm co
     context = calloc(1, sizeof *context);
     if (!context)
         return OPTINC_ERR_OUT_OF_MEMORY;
+    if (MPI_Comm_dup(comm, &own) != MPI_SUCCESS) {
+        free(context);
+        return OPTINC_ERR_TRANSPORT;
+    }
     status =
-        oi_mpi_transport_open(&context->transport, comm, INT_MAX, options->timeout_seconds, log);
+        oi_mpi_transport_open(&context->transport, own, INT_MAX, options->timeout_seconds, log);
     if (status == OPTINC_OK)
         status = optinc_collective_create(&context->transport.interface, design,
                                           &options->collective, log, &context->collective);

@@ -10,7 +10,7 @@
 
 typedef struct oi_mpi_transport {
     optinc_transport interface;
-    MPI_Comm comm; /* a duplicate with MPI_ERRORS_RETURN */
+    MPI_Comm comm; /* the transport's own, with MPI_ERRORS_RETURN */
     MPI_Op max;    /* of unsigned bytes */
     MPI_Request requests[OPTINC_TRANSPORT_SLOTS][OI_MPI_REQUESTS];
     size_t count_max; /* longer transfers travel as one element of a derived type */
@@ -19,11 +19,12 @@ typedef struct oi_mpi_transport {
     int failure; /* MPI's code, seen while progressing */
 } oi_mpi_transport;
 
-/* Duplicates comm. `count_max` is INT_MAX, or less to test long transfers. */
+/* Takes comm, which nobody else uses: close frees it. `count_max` is INT_MAX, or less to test long
+ * transfers. After an error the transport is to be closed as well. */
 optinc_status oi_mpi_transport_open(oi_mpi_transport *transport, MPI_Comm comm, size_t count_max,
                                     double timeout_seconds,
                                     const optinc_log *log) OPTINC_WARN_UNUSED;
-/* Frees the duplicate unless operations are in flight. */
+/* Frees the communicator unless operations are in flight, which then belong to MPI. */
 void oi_mpi_transport_close(oi_mpi_transport *transport);
 
 #endif

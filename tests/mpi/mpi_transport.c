@@ -11,6 +11,14 @@
 
 static int rank, size;
 
+static void open_transport(oi_mpi_transport *t, MPI_Comm comm, size_t count_max, double timeout)
+{
+    MPI_Comm own;
+
+    CHECK(MPI_Comm_dup(comm, &own) == MPI_SUCCESS);
+    CHECK(oi_mpi_transport_open(t, own, count_max, timeout, NULL) == OPTINC_OK);
+}
+
 static uint8_t pattern(int from, int to, size_t i)
 {
     return (uint8_t)(i * 31 + (size_t)from * 17 + (size_t)to * 5 + 1);
@@ -24,7 +32,7 @@ static void check_transfers(size_t bytes)
     int right = (rank + 1) % size, left = (rank + size - 1) % size;
 
     CHECK(send && received && gathered);
-    CHECK(oi_mpi_transport_open(&t, MPI_COMM_WORLD, 1000, 0.0, NULL) == OPTINC_OK);
+    open_transport(&t, MPI_COMM_WORLD, 1000, 0.0);
     for (int to = 0; to < size; to++)
         for (size_t i = 0; i < bytes; i++)
             send[(size_t)to * bytes + i] = pattern(rank, to, i);
@@ -61,7 +69,7 @@ static void check_max(size_t bytes)
     uint8_t *data = malloc(bytes);
 
     CHECK(data != NULL);
-    CHECK(oi_mpi_transport_open(&t, MPI_COMM_WORLD, INT_MAX, 0.0, NULL) == OPTINC_OK);
+    open_transport(&t, MPI_COMM_WORLD, INT_MAX, 0.0);
     for (size_t i = 0; i < bytes; i++)
         data[i] = (uint8_t)((i + (size_t)rank * 67) % 256);
     CHECK(t.interface.start_max(&t, 3, data, bytes) == OPTINC_OK);
@@ -82,7 +90,7 @@ static void check_overflow(void)
     oi_mpi_transport t;
     uint8_t byte = 0;
 
-    CHECK(oi_mpi_transport_open(&t, MPI_COMM_SELF, 1000, 0.0, NULL) == OPTINC_OK);
+    open_transport(&t, MPI_COMM_SELF, 1000, 0.0);
     CHECK(t.interface.start_alltoall(&t, 0, &byte, &byte, 1001000) == OPTINC_ERR_OVERFLOW);
     CHECK(t.interface.start_max(&t, 0, &byte, (size_t)INT_MAX + 1) == OPTINC_ERR_OVERFLOW);
     oi_mpi_transport_close(&t);
@@ -96,7 +104,7 @@ static void check_timeout(void)
     oi_mpi_transport t;
     MPI_Status statuses[OI_MPI_REQUESTS];
 
-    CHECK(oi_mpi_transport_open(&t, MPI_COMM_WORLD, INT_MAX, 0.05, NULL) == OPTINC_OK);
+    open_transport(&t, MPI_COMM_WORLD, INT_MAX, 0.05);
     memset(data, rank, sizeof data);
     if (rank == 0)
         MPI_Barrier(MPI_COMM_WORLD);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* liboptinc_pmpi: preloaded, or linked before the MPI, it sends the float sums of an unmodified
+ * program through the switch. Every other call passes through as it is.
+ *
+ * The library is the process's own view of MPI, so it has one state, made at MPI_Init and gone at
+ * MPI_Finalize. Each communicator gets a context at its first reduction that qualifies, with a
+ * communicator of the library's own; it is kept as an attribute and goes when the program's
+ * communicator goes. A nonblocking reduction runs in a thread of its context. */
+#ifndef OI_PMPI_H
+#define OI_PMPI_H
+
+#include "transport.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+/* Where a call went. */
+#define PMPI_ROUTE_LIST(X)                                                                         \
+    X(SWITCHED, "through the switch")                                                              \
+    X(SWITCHED_NONBLOCKING, "through the switch, nonblocking")                                     \
+    X(OTHER, "passed: not a sum of floats")                                                        \
+    X(SMALL, "passed: below OPTINC_MIN_BYTES")                                                     \
+    X(SINGLE, "passed: one rank")                                                                  \
+    X(NO_DESIGN, "passed: OPTINC_DESIGN is not set")                                               \
+    X(PORTS, "passed: more ranks than a design has ports")                                         \
+    X(INTER, "passed: intercommunicator")                                                          \
+    X(NO_THREADS, "passed: nonblocking without MPI_THREAD_MULTIPLE")                               \
+    X(REFUSED, "refused: OPTINC_UNQUALIFIED=fail")                                                 \
+    X(FAILED, "failed")
+
+typedef enum pmpi_route {
+#define PMPI_ROUTE_ENUM(name, text) PMPI_ROUTE_##name,
+    PMPI_ROUTE_LIST(PMPI_ROUTE_ENUM)
+#undef PMPI_ROUTE_ENUM
+        PMPI_ROUTE_COUNT
+} pmpi_route;
+
+#define PMPI_DESIGNS_MAX 16u
+#define PMPI_CHECK_MAX 4096u
+
+/* From the environment; the same on all ranks, which is checked. */
+typedef struct pmpi_settings {
+    const char *designs; /* OPTINC_DESIGN: paths, separated by colons; the one with the fewest ports
+                            that are enough serves a communicator */
+    uint64_t bits;       /* OPTINC_BITS: only designs of this width; 0: all */
+    uint64_t bytes_min;  /* OPTINC_MIN_BYTES */
+    uint64_t block_size; /* OPTINC_BLOCK_SIZE */
+    uint64_t chunk_elements; /* OPTINC_CHUNK */
+    uint64_t thread_count;   /* OPTINC_THREADS */
+    uint64_t seed;           /* OPTINC_SEED */
+    bool stochastic;         /* OPTINC_ROUNDING=stochastic */
+    bool fail;               /* OPTINC_UNQUALIFIED=fail */
+    bool nonblocking;        /* OPTINC_NONBLOCKING=switch (default) or pass */
+    bool table;              /* OPTINC_TABLE=1 (default) or 0 */
+    uint64_t check_count;    /* OPTINC_CHECK: elements of a call that are compared; 0: none */
+    double timeout_seconds;  /* OPTINC_TIMEOUT */
+} pmpi_settings;
+
+/* Reads the environment; what is wrong is said on stderr and ends in false. */
+bool pmpi_settings_read(pmpi_settings *settings);
+/* Over all settings that must be equal on all ranks. */
+uint64_t pmpi_settings_hash(const pmpi_settings *settings);
+
+typedef struct pmpi_counts {
+    atomic_ullong calls[PMPI_ROUTE_COUNT];
+    atomic_ullong bytes[PMPI_ROUTE_COUNT];
+    atomic_ullong bytes_sent;
+    atomic_ullong checked;
+    pthread_mutex_t lock; /* of what follows */
+    double error_max;
+    double share_max; /* largest error / bound */
+} pmpi_counts;
+
+void pmpi_count(pmpi_route route, uint64_t elements);
+
+typedef struct pmpi_job {
+    struct pmpi_job *next;
+    const float *input;
+    float *output;
+    size_t count;
+    MPI_Request request; /* generalised */
+    optinc_status status;
+} pmpi_job;
+
+typedef struct pmpi_context {
+    struct pmpi_context *next, *previous; /* of all contexts */
+    const optinc_design *design;
+    MPI_Comm own;            /* until the transport has it */
+    MPI_Request own_request; /* of making it, in a nonblocking first call */
+    bool has_transport;
+    optinc_status broken; /* why there is no reducing here */
+    oi_mpi_transport transport;
+    optinc_collective *collective;
+    uint64_t step;
+    float *kept; /* [check_count] inputs, and what came of them */
+    double *exact;
+    /* the worker */
+    bool has_worker;
+    bool stop;
+    pthread_t worker;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pmpi_job *first, *last;
+    atomic_uint pending; /* jobs queued or running */
+} pmpi_context;
+
+typedef struct pmpi_state {
+    bool ready; /* between MPI_Init and MPI_Finalize */
+    bool threads;
+    pmpi_settings settings;
+    uint32_t design_count;
+    optinc_design *designs[PMPI_DESIGNS_MAX];
+    int keyval;
+    pmpi_counts counts;
+    pthread_mutex_t lock; /* of the list */
+    pmpi_context *contexts;
+} pmpi_state;
+
+extern pmpi_state pmpi;
+
+/* The level of threads to ask MPI for, and what follows MPI's own initialisation. */
+int pmpi_thread_level(int required);
+void pmpi_begin(int provided);
+void pmpi_end(void);
+
+/* Which way a call goes; PMPI_ROUTE_SWITCHED says that *context will take it. `nonblocking`: the
+ * context must not wait for other ranks to come into being. */
+pmpi_route pmpi_route_call(const void *sendbuf, const void *recvbuf, uint64_t count,
+                           MPI_Datatype type, MPI_Op op, MPI_Comm comm, bool nonblocking,
+                           pmpi_context **context);
+
+/* Counts a call that is not switched. True, and its return code, if it ends here; else it is MPI's. */
+bool pmpi_ends_here(pmpi_route route, uint64_t count, MPI_Comm comm, int *code);
+
+/* The reduction, in the calling thread. input may equal output. */
+optinc_status pmpi_reduce(pmpi_context *context, const float *input, float *output, size_t count);
+void pmpi_context_close(pmpi_context *context, bool free_communicator);
+
+/* MPI's return code of a reduction, after the communicator's error handler. */
+int pmpi_result(MPI_Comm comm, optinc_status status);
+
+/* Queues the reduction and gives a request for it. */
+int pmpi_start(pmpi_context *context, const float *input, float *output, size_t count,
+               MPI_Request *request);
+/* Blocking, behind what is queued. */
+optinc_status pmpi_reduce_in_turn(pmpi_context *context, const float *input, float *output,
+                                  size_t count);
+void pmpi_worker_stop(pmpi_context *context);
+
+void pmpi_table_print(void);
+
+#endif

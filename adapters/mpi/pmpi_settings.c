@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pmpi.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool complain(const char *name, const char *value, const char *expected)
+{
+    fprintf(stderr, "optinc: %s=%s: expected %s\n", name, value, expected);
+    return false;
+}
+
+/* Both keep the default where the variable is not set or empty. */
+static bool read_number(const char *name, uint64_t most, uint64_t *number)
+{
+    const char *text = getenv(name);
+    char *end;
+    unsigned long long value;
+
+    if (!text || !*text)
+        return true;
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno || *end || *text == '-' || value > most) {
+        fprintf(stderr, "optinc: %s=%s: expected a number up to %llu\n", name, text,
+                (unsigned long long)most);
+        return false;
+    }
+    *number = value;
+    return true;
+}
+
+static bool read_choice(const char *name, const char *no, const char *yes, bool *choice)
+{
+    const char *text = getenv(name);
+    char expected[64];
+
+    if (!text || !*text)
+        return true;
+    if (strcmp(text, no) == 0 || strcmp(text, yes) == 0) {
+        *choice = strcmp(text, yes) == 0;
+        return true;
+    }
+    snprintf(expected, sizeof expected, "%s or %s", no, yes);
+    return complain(name, text, expected);
+}
+
+static bool read_seconds(const char *name, double *seconds)
+{
+    const char *text = getenv(name);
+    char *end;
+    double value;
+
+    if (!text || !*text)
+        return true;
+    value = strtod(text, &end);
+    if (*end || !(value >= 0) || !isfinite(value))
+        return complain(name, text, "seconds, 0 for no limit");
+    *seconds = value;
+    return true;
+}
+
+bool pmpi_settings_read(pmpi_settings *s)
+{
+    *s = (pmpi_settings){
+        .designs = getenv("OPTINC_DESIGN"),
+        .bytes_min = 262144,
+        .block_size = OPTINC_BLOCK_SIZE_DEFAULT,
+        .nonblocking = true,
+        .table = true,
+        .check_count = 64,
+    };
+    return read_number("OPTINC_BITS", 32, &s->bits) &&
+           read_number("OPTINC_MIN_BYTES", UINT64_MAX, &s->bytes_min) &&
+           read_number("OPTINC_BLOCK_SIZE", 65536, &s->block_size) &&
+           read_number("OPTINC_CHUNK", SIZE_MAX / 16, &s->chunk_elements) &&
+           read_number("OPTINC_THREADS", 1024, &s->thread_count) &&
+           read_number("OPTINC_SEED", UINT64_MAX, &s->seed) &&
+           read_number("OPTINC_CHECK", PMPI_CHECK_MAX, &s->check_count) &&
+           read_choice("OPTINC_ROUNDING", "nearest", "stochastic", &s->stochastic) &&
+           read_choice("OPTINC_UNQUALIFIED", "pass", "fail", &s->fail) &&
+           read_choice("OPTINC_NONBLOCKING", "pass", "switch", &s->nonblocking) &&
+           read_choice("OPTINC_TABLE", "0", "1", &s->table) &&
+           read_seconds("OPTINC_TIMEOUT", &s->timeout_seconds);
+}
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        hash = (hash ^ (value >> (8 * i) & 0xff)) * 0x100000001b3u; /* FNV-1a */
+    return hash;
+}
+
+/* Designs are compared by the collective itself; here it counts whether there are any. */
+uint64_t pmpi_settings_hash(const pmpi_settings *s)
+{
+    const uint64_t values[] = {s->bits,        s->bytes_min,      s->block_size, s->chunk_elements,
+                               s->seed,        s->stochastic,     s->fail,       s->nonblocking,
+                               s->check_count, s->designs != NULL};
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        hash = mix(hash, values[i]);
+    return hash;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens at MPI_Init and MPI_Finalize, and the table. */
+#include "pmpi.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+pmpi_state pmpi = {
+    .keyval = MPI_KEYVAL_INVALID,
+    .counts.lock = PTHREAD_MUTEX_INITIALIZER,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+};
+
+static void say(void *user, optinc_log_level level, const char *message)
+{
+    (void)user;
+    if (level == OPTINC_LOG_ERROR)
+        fprintf(stderr, "optinc: %s\n", message);
+}
+
+static void give_up(const char *why)
+{
+    fprintf(stderr, "optinc: %s\n", why);
+    PMPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+static void load_designs(void)
+{
+    const optinc_log log = {say, NULL};
+    char *paths = strdup(pmpi.settings.designs), *rest = paths;
+
+    for (char *path = strtok_r(paths, ":", &rest); path; path = strtok_r(NULL, ":", &rest)) {
+        optinc_design *design;
+
+        if (pmpi.design_count == PMPI_DESIGNS_MAX)
+            give_up("too many designs in OPTINC_DESIGN");
+        if (optinc_design_load(path, &log, &design) != OPTINC_OK)
+            give_up("a design of OPTINC_DESIGN cannot be used");
+        if (pmpi.settings.bits && optinc_design_bits(design) != pmpi.settings.bits)
+            optinc_design_destroy(&design);
+        else
+            pmpi.designs[pmpi.design_count++] = design;
+    }
+    free(paths);
+    if (pmpi.design_count == 0)
+        give_up("no design of OPTINC_DESIGN has OPTINC_BITS bits");
+}
+
+/* Ranks that route differently would wait for each other for ever. v and ~v both come through a
+ * bitwise and unchanged only if all ranks sent the same. */
+static void compare_settings(void)
+{
+    uint64_t hash = pmpi_settings_hash(&pmpi.settings), sent[2], common[2];
+
+    for (uint32_t i = 0; i < pmpi.design_count; i++)
+        hash = hash * 31 + optinc_design_checksum(pmpi.designs[i]);
+    sent[0] = hash;
+    sent[1] = ~hash;
+    PMPI_Allreduce(sent, common, 2, MPI_UINT64_T, MPI_BAND, MPI_COMM_WORLD);
+    if (common[0] != sent[0] || common[1] != sent[1])
+        give_up("the ranks have different designs or OPTINC_ settings");
+}
+
+int pmpi_thread_level(int required)
+{
+    pmpi_settings settings;
+
+    if (!pmpi_settings_read(&settings))
+        exit(2);
+    return settings.designs && settings.nonblocking ? MPI_THREAD_MULTIPLE : required;
+}
+
+static int forget_context(MPI_Comm comm, int keyval, void *attribute, void *extra)
+{
+    (void)comm;
+    (void)keyval;
+    (void)extra;
+    if (pmpi.ready) /* what is left at the end, MPI_COMM_WORLD's among it, has gone in pmpi_end */
+        pmpi_context_close(attribute, true);
+    return MPI_SUCCESS;
+}
+
+void pmpi_begin(int provided)
+{
+    if (!pmpi_settings_read(&pmpi.settings))
+        give_up("bad settings");
+    pmpi.threads = provided == MPI_THREAD_MULTIPLE;
+    if (pmpi.settings.designs)
+        load_designs();
+    compare_settings();
+    PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, forget_context, &pmpi.keyval, NULL);
+    pmpi.ready = true;
+}
+
+void pmpi_end(void)
+{
+    if (!pmpi.ready)
+        return;
+    pmpi.ready = false;
+    /* Communicators that the program still has go with MPI. Freeing ours would need the same order
+     * on all ranks. */
+    while (pmpi.contexts)
+        pmpi_context_close(pmpi.contexts, false);
+    if (pmpi.settings.table)
+        pmpi_table_print();
+    PMPI_Comm_free_keyval(&pmpi.keyval);
+    for (uint32_t i = 0; i < pmpi.design_count; i++)
+        optinc_design_destroy(&pmpi.designs[i]);
+    pmpi.design_count = 0;
+}
+
+void pmpi_count(pmpi_route route, uint64_t elements)
+{
+    atomic_fetch_add_explicit(&pmpi.counts.calls[route], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pmpi.counts.bytes[route], elements * sizeof(float),
+                              memory_order_relaxed);
+}
+
+static void print_counts(const uint64_t *sums, const double *largest, int ranks)
+{
+    static const char *const texts[PMPI_ROUTE_COUNT] = {
+#define PMPI_ROUTE_TEXT(name, text) [PMPI_ROUTE_##name] = text,
+        PMPI_ROUTE_LIST(PMPI_ROUTE_TEXT)
+#undef PMPI_ROUTE_TEXT
+    };
+
+    fprintf(stderr, "optinc: all-reduce calls of %d ranks, and their bytes of payload\n", ranks);
+    for (int i = 0; i < PMPI_ROUTE_COUNT; i++)
+        if (sums[i] > 0 || i == PMPI_ROUTE_SWITCHED)
+            fprintf(stderr, "optinc: %-52s %12" PRIu64 " %16" PRIu64 "\n", texts[i], sums[i],
+                    sums[PMPI_ROUTE_COUNT + i]);
+    fprintf(stderr, "optinc: %-52s %12s %16" PRIu64 "\n",
+            "sent to other ranks by the switched calls", "", sums[2 * PMPI_ROUTE_COUNT]);
+    if (sums[2 * PMPI_ROUTE_COUNT + 1] > 0)
+        fprintf(stderr,
+                "optinc: of %" PRIu64 " elements compared, the largest error was %.6g, and at most "
+                "%.4f of its bound\n",
+                sums[2 * PMPI_ROUTE_COUNT + 1], largest[0], largest[1]);
+}
+
+void pmpi_table_print(void)
+{
+    uint64_t own[2 * PMPI_ROUTE_COUNT + 2], sums[2 * PMPI_ROUTE_COUNT + 2] = {0};
+    double largest[2] = {pmpi.counts.error_max, pmpi.counts.share_max}, all[2] = {0};
+    int rank, ranks;
+
+    for (int i = 0; i < PMPI_ROUTE_COUNT; i++) {
+        own[i] = atomic_load(&pmpi.counts.calls[i]);
+        own[PMPI_ROUTE_COUNT + i] = atomic_load(&pmpi.counts.bytes[i]);
+    }
+    own[2 * PMPI_ROUTE_COUNT] = atomic_load(&pmpi.counts.bytes_sent);
+    own[2 * PMPI_ROUTE_COUNT + 1] = atomic_load(&pmpi.counts.checked);
+    PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    PMPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    PMPI_Reduce(own, sums, 2 * PMPI_ROUTE_COUNT + 2, MPI_UINT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
+    PMPI_Reduce(largest, all, 2, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
+    if (rank == 0)
+        print_counts(sums, all, ranks);
+}
