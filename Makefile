@@ -31,7 +31,7 @@ fuzz: setup-apt setup-lint ## every parser for FUZZ_SECONDS (60)
 	cmake --build --preset fuzz
 	scripts/fuzz $${FUZZ_SECONDS:-60}
 
-bench: build setup-venv ## speeds as ratios, appended to bench/results.csv
+bench: build setup-venv setup-photonics ## speeds as ratios, appended to bench/results.csv
 	scripts/bench
 
 clean: ## removes what was built, the virtual environment excepted
