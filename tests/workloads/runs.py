@@ -11,7 +11,8 @@ import harness
 harness.preload(["transformers.models.llama.modeling_llama", "tokenizers", "workloads.llama.train"])
 
 TINY = ["--layers", "1", "--hidden", "16", "--heads", "2", "--intermediate", "32",
-        "--vocabulary", "300", "--sequence", "16", "--batch", "2", "--valid-every", "4"]
+        "--vocabulary", "300", "--sequence", "16", "--batch", "2", "--lr", "0.01",
+        "--valid-every", "4"]
 
 
 def _main(arguments: list[str], kill: Optional[tuple[int, int, int]]) -> tuple[str, str]:
