@@ -9,11 +9,12 @@
 
 #define PROTOCOL 2u /* what ranks of different builds must share to understand each other */
 
-/* Chunks: large enough that a message between two ranks is worth its latency, small enough that the
- * lanes stay in the last-level cache and short messages still overlap. */
-#define CHUNK_ELEMENTS_MIN ((size_t)1 << 16)
+/* Chunks: every exchange waits for the slowest rank, on a busy machine for milliseconds, so they are
+ * few and large, as far as the lanes' memory goes; what a link cannot hide is the computing on a
+ * message's first and last chunk, about a millisecond per million elements. */
+#define CHUNK_ELEMENTS_MIN ((size_t)1 << 19)
 #define CHUNK_ELEMENTS_MAX ((size_t)1 << 20)
-#define CHUNKS_WANTED 8u
+#define CHUNKS_WANTED 4u
 #define CHUNK_MULTIPLE_MAX ((size_t)1 << 15)
 #define PIECE_ELEMENTS ((size_t)1 << 15)
 #define PIECE_ELEMENTS_PER_THREAD ((size_t)1 << 17) /* worth waking threads for */
