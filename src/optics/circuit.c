@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optics/circuit.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,6 +201,7 @@ static optinc_status map_rows(uint32_t rows, uint32_t cols, const double *copy, 
     oi_complex *wide;
     optinc_status status;
 
+    assert(options);
     if (options->mapping == OPTINC_MAPPING_SEGMENTED)
         return oi_map_segmented(rows, cols, copy, options, log, circuit);
     if (options->mapping == OPTINC_MAPPING_DIRECT) {

@@ -320,14 +320,14 @@ optinc_status optinc_mesh_decompose_batch(uint32_t side, size_t count, const dou
                                           uint32_t thread_count, const optinc_log *log,
                                           optinc_mesh **meshes)
 {
-    int threads = thread_count ? (int)thread_count : omp_get_max_threads();
     optinc_status status = OPTINC_OK;
 
     if ((count && (!matrices || !meshes)) || side < 1 || side > OPTINC_MESH_SIDE_MAX)
         return OPTINC_ERR_INVALID_ARGUMENT;
     for (size_t i = 0; i < count; i++)
         meshes[i] = NULL;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
+#pragma omp parallel for num_threads(thread_count ? (int)thread_count : omp_get_max_threads())     \
+    schedule(dynamic)
     for (size_t i = 0; i < count; i++) {
         optinc_status one = optinc_mesh_decompose(side, matrices + 2 * i * side * side, layout,
                                                   form, log, &meshes[i]);

@@ -179,7 +179,7 @@ static optinc_status read_key(reader *r, const char *text)
         r->seen[r->entry - fields] = true;
         return OPTINC_OK;
     }
-    for (known = r->depth == 1 ? top : inner; *known && strcmp(*known, text); known++)
+    for (known = r->depth == 1 ? top : inner; *known && strcmp(*known, text) != 0; known++)
         ;
     if (!*known)
         return reject(r, "unknown key ", text);

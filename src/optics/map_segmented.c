@@ -3,6 +3,8 @@
  * of attenuators a block. Splitters give every input to the R block rows, others add up the C block
  * columns, so amplitudes fall by sqrt(R C), which the gains restore. Modes: block (r, c) has side
  * modes from (r C + c) side, its dark modes follow all of these. */
+#include <assert.h>
+
 #include "base/log.h"
 #include "base/memory.h"
 #include "optics/circuit.h"
@@ -171,6 +173,7 @@ static void set_attenuators(grid *g)
     optinc_circuit *circuit = g->circuit;
     uint32_t side = g->side, blocks = g->block_rows * g->block_cols, dark = blocks * side;
 
+    assert(g->block_cols > 0);
     for (uint32_t row = 0; row < circuit->rows; row++) {
         double largest = 0;
 

@@ -40,7 +40,9 @@ static uint64_t hash(uint64_t state, const void *bytes, size_t size)
     const uint8_t *at = bytes;
 
     for (size_t i = 0; i < size; i++)
-        state = (state ^ at[i]) * UINT64_C(0x100000001B3);
+        /* the analyser does not see that all of the bytes are set */
+        state = (state ^ at[i]) /* NOLINT(clang-analyzer-core.UndefinedBinaryOperatorResult) */
+                * UINT64_C(0x100000001B3);
     return state;
 }
 

@@ -380,7 +380,7 @@ static optinc_status try_value(const oi_photonic *photonic, const optinc_simulat
                                const char *name, double value, const optinc_log *log, double *yield)
 {
     optinc_simulate_options own = *options;
-    optinc_simulate_result result;
+    optinc_simulate_result result = {0};
     job j = {.photonic = photonic, .options = &own};
     optinc_status status = optinc_device_set(&own.photonic.device, name, value, log);
 
