@@ -9,9 +9,11 @@ configure_package_config_file(cmake/optinc-config.cmake.in optinc-config.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/optinc)
 write_basic_package_version_file(optinc-config-version.cmake COMPATIBILITY SameMajorVersion)
 configure_file(cmake/optinc.pc.in optinc.pc @ONLY)
+configure_file(cmake/optinc-design.pc.in optinc-design.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/optinc-config.cmake ${PROJECT_BINARY_DIR}/optinc-config-version.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/optinc)
-install(FILES ${PROJECT_BINARY_DIR}/optinc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/optinc.pc ${PROJECT_BINARY_DIR}/optinc-design.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 set_target_properties(optinc_design PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(DIRECTORY devices DESTINATION ${CMAKE_INSTALL_DATADIR}/optinc)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -2,5 +2,5 @@
 cmake_minimum_required(VERSION 3.25)
 project(consumer LANGUAGES C)
 find_package(optinc REQUIRED)
-add_executable(consumer consumer.c)
-target_link_libraries(consumer PRIVATE optinc::optinc)
+add_executable(program program.c)
+target_link_libraries(program PRIVATE optinc::optinc_design m)
