@@ -2,6 +2,7 @@
 /* Prints size and field offsets of the structs that the Python package mirrors: one line a struct,
  * "name size offset offset ...", the fields in the order of the header. */
 #include "optinc/onn.h"
+#include "optinc/optics.h"
 #include "optinc/optinc.h"
 
 #include <stdio.h>
@@ -83,6 +84,24 @@ int main(void)
     FIELD(optinc_verify_result, best);
     FIELD(optinc_verify_result, digit_errors);
     FIELD(optinc_verify_result, seconds);
+    END();
+    BEGIN(optinc_device);
+#define DEVICE_VALUE(name, low, high) FIELD(optinc_device, name);
+    OPTINC_DEVICE_LIST(DEVICE_VALUE)
+    END();
+    BEGIN(optinc_photonic_options);
+    FIELD(optinc_photonic_options, device);
+    FIELD(optinc_photonic_options, seed);
+    FIELD(optinc_photonic_options, chip_first);
+    FIELD(optinc_photonic_options, chip_count);
+    FIELD(optinc_photonic_options, drift_time_s);
+    FIELD(optinc_photonic_options, direct);
+    FIELD(optinc_photonic_options, bias_electronic);
+    FIELD(optinc_photonic_options, correct_errors);
+    FIELD(optinc_photonic_options, search_steps);
+    FIELD(optinc_photonic_options, layout);
+    FIELD(optinc_photonic_options, form);
+    FIELD(optinc_photonic_options, fault_layer);
     END();
     return 0;
 }

@@ -62,7 +62,7 @@ def test_mean_is_the_oracles(designs, workers, ports, bits):
     _check(workers, ports, bits, results)
 
 
-@pytest.mark.parametrize("backend", ["table", "onn"])
+@pytest.mark.parametrize("backend", ["table", "onn", "photonic"])
 def test_backends_agree(designs, backend):
     path, sizes = designs / "4x8.safetensors", (1, 1000, 5000)
     results = harness.run(4, _reduce, str(path), backend, sizes, "mean")

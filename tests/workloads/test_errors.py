@@ -53,6 +53,10 @@ def test_bad_options(text, designs, tmp_path):
             (["--steps", "0"], "at least 1 was expected"),
             (["--hidden", "17"], "a multiple of twice --heads 2 was expected"),
             ([*design, "--backend", "magic"], "--backend"),
+            ([*design, "--phase-sigma", "0.01"], "--phase-sigma is for --backend photonic"),
+            ([*design, "--backend", "photonic", "--phase-sigma", "-1"],
+             "phase_sigma_rad is -1, expected 0 .. 10"),
+            ([*design, "--backend", "photonic", "--device-file", "none.yaml"], "none.yaml"),
             (["--size", "huge"], "--size")):
         assert expected in _error(runs.train(tmp_path / "out", text, *options, workers=1))
 

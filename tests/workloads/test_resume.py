@@ -12,6 +12,8 @@ import runs
 from workloads.common import runlog
 
 _STEPS = ["--steps", "9", "--measure-every", "2"]
+_CHIP = ["--backend", "photonic", "--mapping", "direct", "--phase-sigma", "0.02", "--dac-bits", "8",
+         "--receiver-noise", "50", "--chip-seed", "3"]
 
 
 def _curve(out):
@@ -24,10 +26,11 @@ def _options(collective, designs):
     if collective == "ring":
         return ["--steps", "9"]
     return [*_STEPS, "--collective", "optinc", "--design", str(designs / "4x8.safetensors"),
-            "--bits", "8", "--error-feedback", "--rounding", "stochastic"]
+            "--bits", "8", "--error-feedback", "--rounding", "stochastic",
+            *(_CHIP if collective == "photonic" else [])]
 
 
-@pytest.mark.parametrize("collective", ["ring", "optinc"])
+@pytest.mark.parametrize("collective", ["ring", "optinc", "photonic"])
 def test_stopped_terminated_and_killed_runs_go_on_as_if_nothing_had_happened(
         text, designs, tmp_path, collective):
     options = _options(collective, designs)

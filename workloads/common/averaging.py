@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from workloads.common.errors import UserError
+from workloads.common.options import PHOTONIC_VALUES
 
 
 class Averaging(Protocol):
@@ -63,6 +64,17 @@ class Ring:
         pass
 
 
+def _photonic(package: Any, options: argparse.Namespace) -> Any:
+    """The hardware that the options name; None for other backends."""
+    if options.backend != "photonic":
+        return None
+    values = {name: getattr(options, name) for name in PHOTONIC_VALUES.values()}
+    return package.Photonic(
+        device=options.device_file, values={n: v for n, v in values.items() if v is not None},
+        seed=options.chip_seed, mapping=options.mapping, bias=options.bias,
+        correct=options.correct, search=options.search)
+
+
 class OptINC:
     """DDP with the communication hook of optinc_torch. The constructor is collective."""
 
@@ -77,6 +89,7 @@ class OptINC:
         try:
             self._state = optinc_torch.State(
                 design=options.design, bits=options.bits, backend=options.backend,
+                photonic=_photonic(optinc_torch, options),
                 rounding=options.rounding, seed=options.seed,
                 error_feedback=options.error_feedback, measure_every=options.measure_every,
                 timeout_s=options.timeout)
@@ -93,7 +106,8 @@ class OptINC:
                 "design_exact": design.exact, "ports": design.ports, "bits": design.bits,
                 "block_size": state.block_size, "backend": state.backend,
                 "rounding": state.rounding, "error_feedback": state.error_feedback,
-                "measure_every": state.measure_every}
+                "measure_every": state.measure_every,
+                **({"photonic": state.photonic.configuration()} if state.photonic else {})}
 
     def reset(self) -> None:
         self._state.reset()

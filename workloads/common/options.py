@@ -36,6 +36,37 @@ def _positive_float(text: str) -> float:
     return value
 
 
+# Options of the backend photonic as `optinc simulate` calls them, and the device's values.
+PHOTONIC_VALUES = {
+    "--phase-sigma": "phase_sigma_rad", "--splitter-sigma": "splitter_sigma_rad",
+    "--mzi-loss": "mzi_loss_db", "--dac-bits": "dac_bits", "--crosstalk": "crosstalk",
+    "--extinction": "modulator_extinction_db",
+    "--receiver-noise": "receiver_noise_pa_per_sqrt_hz", "--shot-noise": "receiver_shot_noise",
+    "--rin": "laser_rin_db_per_hz", "--laser-power": "laser_power_mw",
+    "--oscillator-power": "local_oscillator_power_mw"}
+
+
+def _add_photonic(p: argparse.ArgumentParser) -> None:
+    group = p.add_argument_group("--backend photonic (as in optinc simulate; docs/optics.md)")
+    group.add_argument("--device-file", type=Path, metavar="FILE",
+                       help="constants of the components (YAML); ideal ones without it")
+    for name, value in PHOTONIC_VALUES.items():
+        group.add_argument(name, type=float, dest=value, metavar="X", help=value)
+    group.add_argument("--mapping", choices=("design", "direct"), default="design")
+    group.add_argument("--bias", choices=("optical", "electronic"), default="optical")
+    group.add_argument("--correct", action="store_true", help="phases set for the chip as built")
+    group.add_argument("--search", action="store_true", help="then the DAC codes beside these")
+    group.add_argument("--chip-seed", type=_not_negative, default=1, metavar="SEED",
+                       help="another seed is another chip (1)")
+
+
+def _photonic_given(options: argparse.Namespace) -> dict[str, bool]:
+    given = {name: getattr(options, value) is not None for name, value in PHOTONIC_VALUES.items()}
+    return given | {"--device-file": options.device_file is not None, "--correct": options.correct,
+                    "--mapping": options.mapping != "design", "--search": options.search,
+                    "--bias": options.bias != "optical", "--chip-seed": options.chip_seed != 1}
+
+
 def parser(description: str, sizes: Sequence[str]) -> Parser:
     """Options of every workload. Those with default None take the size's preset."""
     p = Parser(description=description)
@@ -69,7 +100,7 @@ def parser(description: str, sizes: Sequence[str]) -> Parser:
                             help="made by: optinc design (optinc only)")
     collective.add_argument("--bits", type=positive,
                             help="must be the design's, as a check (optinc only)")
-    collective.add_argument("--backend", choices=("exact", "table", "onn"),
+    collective.add_argument("--backend", choices=("exact", "table", "onn", "photonic"),
                             help="how the switch is executed; exact if the design is proved so, "
                                  "else table (optinc only)")
     collective.add_argument("--rounding", choices=("nearest", "stochastic"), default="nearest",
@@ -78,6 +109,7 @@ def parser(description: str, sizes: Sequence[str]) -> Parser:
                             help="add each step's quantisation error to the next (optinc only)")
     collective.add_argument("--measure-every", type=_not_negative, default=0, metavar="STEPS",
                             help="compare with an exact all-reduce; 0: never (0; optinc only)")
+    _add_photonic(p)
     return p
 
 
@@ -101,6 +133,10 @@ def check(options: argparse.Namespace) -> None:
         for name, value in optinc_only.items():
             if value:
                 raise UserError(f"{name} is for --collective optinc")
+    if options.backend != "photonic":
+        for name, given in _photonic_given(options).items():
+            if given:
+                raise UserError(f"{name} is for --backend photonic")
 
 
 def with_preset(options: argparse.Namespace, preset: dict) -> argparse.Namespace:

@@ -14,7 +14,8 @@ from optinc_torch.collective import AllreduceReport, Collective
 from optinc_torch.design import Design
 from optinc_torch.errors import Error, LibraryError, LibraryNotFound
 from optinc_torch.hook import Measured, State, Statistics, hook
+from optinc_torch.photonic import Photonic
 
 __all__ = ["AllreduceReport", "Collective", "Design", "Error", "LibraryError", "LibraryNotFound",
-           "Measured", "State", "Statistics", "hook", "library_version"]
+           "Measured", "Photonic", "State", "Statistics", "hook", "library_version"]
 __version__ = VERSION

@@ -78,11 +78,38 @@ class VerifyResult(c.Structure):
                 ("best", Proof), ("digit_errors", c.c_uint64 * 32), ("seconds", c.c_double)]
 
 
+# OPTINC_DEVICE_LIST of optinc/optics.h, in its order.
+DEVICE_VALUES = (
+    "mzi_length_um", "mzi_width_um", "mzi_loss_db", "mzi_loss_sigma_db", "shifter_pi_power_mw",
+    "phase_sigma_rad", "splitter_sigma_rad", "crosstalk", "drift_rad_per_sqrt_s", "dac_bits",
+    "splitter_loss_db", "crossing_loss_db", "waveguide_loss_db_per_cm", "group_index",
+    "modulator_loss_db", "modulator_extinction_db", "modulator_energy_fj_per_bit",
+    "modulator_length_um", "modulator_width_um", "detector_responsivity_a_per_w",
+    "detector_sensitivity_dbm", "detector_power_mw", "receiver_noise_pa_per_sqrt_hz",
+    "receiver_shot_noise", "receiver_gain_db_max", "amplifier_power_mw", "amplifier_area_um2",
+    "amplifier_latency_ps", "dac_power_mw", "dac_area_um2", "adc_power_mw", "adc_area_um2",
+    "laser_power_mw", "laser_power_mw_max", "local_oscillator_power_mw", "laser_efficiency",
+    "laser_area_um2", "laser_rin_db_per_hz", "symbol_rate_gbaud")
+
+
+class Device(c.Structure):
+    _fields_ = [(name, c.c_double) for name in DEVICE_VALUES]
+
+
+class PhotonicOptions(c.Structure):
+    _fields_ = [("device", Device), ("seed", c.c_uint64), ("chip_first", c.c_uint32),
+                ("chip_count", c.c_uint32), ("drift_time_s", c.c_double), ("direct", c.c_bool),
+                ("bias_electronic", c.c_bool), ("correct_errors", c.c_bool),
+                ("search_steps", c.c_bool), ("layout", c.c_int), ("form", c.c_int),
+                ("fault_layer", c.c_uint32)]
+
+
 STRUCTURES = {"optinc_log": Log, "optinc_transport": Transport,
               "optinc_collective_options": CollectiveOptions,
               "optinc_allreduce_args": AllreduceArgs, "optinc_allreduce_report": AllreduceReport,
               "optinc_spec": Spec, "optinc_construct_options": ConstructOptions,
-              "optinc_proof": Proof, "optinc_verify_result": VerifyResult}
+              "optinc_proof": Proof, "optinc_verify_result": VerifyResult,
+              "optinc_device": Device, "optinc_photonic_options": PhotonicOptions}
 
 _P = c.c_void_p
 _PP = c.POINTER(c.c_void_p)
@@ -111,6 +138,11 @@ RUNTIME_FUNCTIONS = {
 }
 TOOLCHAIN_FUNCTIONS = {
     "optinc_backend_onn": (_P, []),
+    "optinc_backend_photonic": (_P, []),
+    "optinc_photonic_defaults": (PhotonicOptions, []),
+    "optinc_device_load": (c.c_int, [c.c_char_p, c.POINTER(Log), c.POINTER(Device)]),
+    "optinc_device_set": (c.c_int, [c.POINTER(Device), c.c_char_p, c.c_double, c.POINTER(Log)]),
+    "optinc_device_check": (c.c_int, [c.POINTER(Device), c.POINTER(Log)]),
     "optinc_construct": (c.c_int, [c.POINTER(Spec), c.POINTER(ConstructOptions), c.POINTER(Log),
                                    _PP]),
     "optinc_verify": (c.c_int, [_P, c.c_uint32, _P, _P, c.POINTER(Log), c.POINTER(VerifyResult)]),

@@ -81,18 +81,18 @@ def library_version() -> str:
 
 
 class LogHandler:
-    """A log handler for the library: passes lines on to Python's logger "optinc" and keeps the last
-    error, whose text becomes that of the exception. Must outlive the objects it is given to."""
+    """A log handler for the library: passes lines on to Python's logger "optinc" and keeps the
+    errors, whose texts become that of the exception. Must outlive the objects it is given to."""
 
     def __init__(self) -> None:
-        self._last_error = ""
+        self._errors: list[str] = []
         self._callback = _abi.LogWrite(self._write)
         self.log = _abi.Log(write=self._callback, user=None)
 
     def _write(self, _user: int, level: int, message: bytes) -> None:
         text = message.decode("utf-8", "replace")
         if level == _abi.LOG_ERROR:
-            self._last_error = text
+            self._errors.append(text)
         _logger.log({_abi.LOG_WARNING: logging.WARNING}.get(level, logging.DEBUG), "%s", text)
 
     @property
@@ -101,10 +101,10 @@ class LogHandler:
 
     def check(self, status: int, what: str) -> None:
         """LibraryError unless `status` is success."""
-        last_error, self._last_error = self._last_error, ""
+        errors, self._errors = self._errors, []
         if status == _abi.STATUS_OK:
             return
         text = runtime().optinc_status_text(status).decode()
-        detail = f": {last_error}" if last_error else ""
+        detail = "".join(f": {error}" for error in reversed(errors))  # the cause is told first
         raise LibraryError(status, _abi.STATUS_NAMES.get(status, str(status)),
                            f"{what}: {text}{detail}")

@@ -12,6 +12,7 @@ from optinc_torch import _abi
 from optinc_torch._library import LogHandler, runtime, toolchain
 from optinc_torch.design import Design
 from optinc_torch.errors import LibraryError
+from optinc_torch.photonic import Photonic, checked
 from optinc_torch.transport import TorchTransport
 
 BLOCK_SIZE_DEFAULT = 256
@@ -44,11 +45,11 @@ def _address(tensor: torch.Tensor, name: str, count: int) -> int:
 def _backend(name: Optional[str]) -> Optional[int]:
     if name is None:
         return None
-    if name == "onn":
-        return toolchain().optinc_backend_onn()
+    if name in ("onn", "photonic"):
+        return getattr(toolchain(), f"optinc_backend_{name}")()
     if name in ("exact", "table"):
         return getattr(runtime(), f"optinc_backend_{name}")()
-    raise ValueError(f"backend {name!r}: exact, table or onn was expected")
+    raise ValueError(f"backend {name!r}: exact, table, onn or photonic was expected")
 
 
 class Collective:
@@ -56,12 +57,16 @@ class Collective:
     are compared, and if any rank's differ all of them raise. One call at a time; no own thread."""
 
     def __init__(self, design: Design, group: dist.ProcessGroup, *, backend: Optional[str] = None,
-                 rounding: str = "nearest", seed: int = 0, block_size: int = BLOCK_SIZE_DEFAULT,
-                 chunk_elements: int = 0, threads: int = 1) -> None:
+                 photonic: Optional[Photonic] = None, rounding: str = "nearest", seed: int = 0,
+                 block_size: int = BLOCK_SIZE_DEFAULT, chunk_elements: int = 0,
+                 threads: int = 1) -> None:
         """`group` is to be used by this object alone. backend None: exact if the design is proved
-        so, else table. chunk_elements 0: the library's choice."""
+        so, else table. `photonic`, for that backend, is not compared: State does so.
+        chunk_elements 0: the library's choice."""
         if rounding not in _abi.ROUNDINGS:
             raise ValueError(f"rounding {rounding!r}: nearest or stochastic was expected")
+        hardware = checked(backend, photonic)
+        backend_options = None if hardware is None else hardware.options()
         self._design = design  # borrowed by the library
         self._transport = TorchTransport(group)
         self._handler = LogHandler()
@@ -69,7 +74,8 @@ class Collective:
         options = _abi.CollectiveOptions(
             block_size=block_size, rounding=_abi.ROUNDINGS[rounding], seed=seed,
             chunk_elements=chunk_elements, thread_count=threads, kernel=0,
-            backend=_backend(backend), backend_options=None)
+            backend=_backend(backend), backend_options=None if backend_options is None else
+            ctypes.cast(ctypes.byref(backend_options), ctypes.c_void_p))
         status = runtime().optinc_collective_create(
             ctypes.byref(self._transport.struct), design.handle, ctypes.byref(options),
             self._handler.pointer, ctypes.byref(self._handle))

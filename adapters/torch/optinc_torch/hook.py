@@ -18,6 +18,7 @@ from optinc_torch.collective import BLOCK_SIZE_DEFAULT, AllreduceReport, Collect
 from optinc_torch.design import Design
 from optinc_torch.errors import Error
 from optinc_torch.feedback import FeedbackStore
+from optinc_torch.photonic import Photonic, checked
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 _BUCKETS_MAX = 1 << 16  # a step's buckets have random streams of their own: step * 2^16 + bucket
@@ -100,7 +101,9 @@ class State:
     design          path of a design file, or a Design; K ranks need K <= its ports
     bits            None, or what the design must have
     error_feedback  add each step's quantisation error to the next step's gradient
-    backend         "exact", "table", "onn"; None: exact if the design is proved so, else table
+    backend         "exact", "table", "onn", "photonic"; None: exact if the design is proved so,
+                    else table
+    photonic        the backend photonic's chip, faults and calibration; None: an ideal chip
     rounding        "nearest" or "stochastic", of the quantisation; the latter is keyed by `seed`
     measure_every   every so many steps compare with an exact float64 all-reduce; 0: never
     threads         OpenMP threads of quantising and switching
@@ -109,7 +112,7 @@ class State:
 
     def __init__(self, design: Union[str, os.PathLike, Design], *, bits: Optional[int] = None,
                  error_feedback: bool = False, backend: Optional[str] = None,
-                 rounding: str = "nearest", seed: int = 0, block_size: int = BLOCK_SIZE_DEFAULT,
+                 photonic: Optional[Photonic] = None, rounding: str = "nearest", seed: int = 0, block_size: int = BLOCK_SIZE_DEFAULT,
                  chunk_elements: int = 0, threads: int = 1, measure_every: int = 0,
                  process_group: Optional[dist.ProcessGroup] = None,
                  timeout_s: float = 300.0) -> None:
@@ -119,11 +122,13 @@ class State:
             None if process_group is None else dist.get_process_group_ranks(process_group),
             backend="gloo", timeout=datetime.timedelta(seconds=timeout_s),
             use_local_synchronization=process_group is not None)
-        self.design = self._load_on_all_ranks(design, bits)
+        self.photonic: Optional[Photonic] = None
+        self.design = self._load_on_all_ranks(design, bits, backend, photonic)
         self.backend = backend or ("exact" if self.design.exact else "table")
         self._collective = Collective(self.design, self._group, backend=self.backend,
-                                      rounding=rounding, seed=seed, block_size=block_size,
-                                      chunk_elements=chunk_elements, threads=threads)
+                                      photonic=self.photonic, rounding=rounding, seed=seed,
+                                      block_size=block_size, chunk_elements=chunk_elements,
+                                      threads=threads)
         self._feedback = FeedbackStore()
         self._staging: dict[int, torch.Tensor] = {}  # float32 copies of other gradients, by size
         self._statistics = Statistics()
@@ -134,24 +139,31 @@ class State:
         self._worker = threading.Thread(target=self._work, name="optinc", daemon=True)
         self._worker.start()
 
-    def _load_on_all_ranks(self, design: Union[str, os.PathLike, Design],
-                           bits: Optional[int]) -> Design:
-        """The design, if every rank has one that fits; else Error on every rank."""
-        loaded, message = None, None
+    def _load_on_all_ranks(self, design: Union[str, os.PathLike, Design], bits: Optional[int],
+                           backend: Optional[str], photonic: Optional[Photonic]) -> Design:
+        """The design, if every rank has one that fits and all have the same hardware; else Error on
+        every rank."""
+        loaded, message, hardware = None, None, None
         try:
+            self.photonic = checked(backend, photonic)
+            hardware = self.photonic and self.photonic.configuration()
             loaded = design if isinstance(design, Design) else Design.load(design)
             if bits is not None and bits != loaded.bits:
                 message = f"{loaded.source}: a design for {loaded.bits} bits, not for {bits}"
             elif dist.get_world_size(self._group) > loaded.ports:
                 message = (f"{loaded.source}: a switch with {loaded.ports} ports cannot serve "
                            f"{dist.get_world_size(self._group)} workers")
-        except Error as error:
+        except (Error, TypeError, ValueError) as error:
             message = str(error)
-        messages: list[Optional[str]] = [None] * dist.get_world_size(self._group)
-        dist.all_gather_object(messages, message, group=self._group)
-        failed = [f"rank {rank}: {text}" for rank, text in enumerate(messages) if text]
+        answers: list[Any] = [None] * dist.get_world_size(self._group)
+        dist.all_gather_object(answers, (message, hardware), group=self._group)
+        failed = [f"rank {rank}: {text}" for rank, (text, _) in enumerate(answers) if text]
         if message is not None or failed:
             raise Error(message or failed[0])
+        differing = [rank for rank, (_, other) in enumerate(answers) if other != answers[0][1]]
+        if differing:
+            raise Error(f"the ranks disagree about the photonic hardware: rank {differing[0]}'s "
+                        "is not rank 0's")
         assert loaded is not None
         return loaded
 
