@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A thin front to CMake; every target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build demo test sanitize bench lint fuzz clean help setup-apt setup-venv setup-photonics setup-lint
+.PHONY: build demo test sanitize bench lint fuzz soak coverage valgrind clean help setup-apt setup-venv setup-photonics setup-lint
 
 build: setup-apt ## the libraries and build/release/bin/optinc
 	@cmake --preset release >build/configure.log || { cat build/configure.log; exit 1; }
@@ -34,8 +34,22 @@ fuzz: setup-apt setup-lint ## every parser for FUZZ_SECONDS (60)
 bench: build setup-venv setup-photonics ## speeds as ratios, appended to bench/results.csv
 	scripts/bench
 
+soak: build setup-venv ## MPI and PyTorch jobs whose ranks are killed at random, for SOAK_SECONDS (1800)
+	build/venv/bin/python tests/soak/soak.py $${SOAK_SECONDS:-1800} build/release $${SOAK_SEED:-1}
+
+coverage: setup-apt setup-lint ## line coverage of the C code by the C tests, by room
+	cmake --preset coverage >/dev/null
+	cmake --build --preset coverage
+	ctest --preset coverage -LE no-sanitizer
+	scripts/coverage build/coverage
+
+valgrind: setup-apt setup-lint ## the C tests of the libraries under valgrind
+	cmake --preset debug >/dev/null
+	cmake --build --preset debug
+	scripts/valgrind build/debug
+
 clean: ## removes what was built, the virtual environment excepted
-	rm -rf build/release build/debug build/clang build/asan build/tsan build/fuzz build/demo
+	rm -rf build/release build/debug build/clang build/asan build/tsan build/fuzz build/coverage build/demo
 
 setup-apt:
 	@scripts/setup apt
