@@ -29,14 +29,19 @@ class Recorder:
 
     def __init__(self, model: nn.Module) -> None:
         self._names = {id(p): name for name, p in model.named_parameters()}
-        self.buckets: list = []
+        self._found: dict = {}
+
+    def take(self) -> list:
+        """Of a step, in the buckets' order: lanes may finish them in another."""
+        taken, self._found = self._found, {}
+        return [taken[index] for index in sorted(taken)]
 
     def hook(self, state, bucket):
         names = [self._names[id(p)] for p in bucket.parameters()]
-        before = bucket.buffer().float().numpy().copy()
+        before, index = bucket.buffer().float().numpy().copy(), bucket.index()
 
         def record(done):
-            self.buckets.append((names, before, done.value().float().numpy().copy()))
+            self._found[index] = (names, before, done.value().float().numpy().copy())
             return done.value()
 
         return optinc_torch.hook(state, bucket).then(record)
@@ -72,13 +77,13 @@ def _train(path: str, steps: int, dtype: torch.dtype, poison: object, options: d
         # what DDP put into the gradients is what the hook gave back
         gradients = {n: p.grad.float().flatten().numpy().copy()
                      for n, p in module.named_parameters()}
-        for names, _, after in recorder.buckets:
+        buckets = recorder.take()
+        for names, _, after in buckets:
             flat = np.concatenate([gradients[name] for name in names])
             equal.append(np.array_equal(flat, after, equal_nan=True))
         if all(np.isfinite(g).all() for g in gradients.values()):  # as a loss scaler does
             optimiser.step()
-        steps_buckets.append(recorder.buckets)
-        recorder.buckets = []
+        steps_buckets.append(buckets)
         statistics.append(state.take_statistics())
     weights = torch.cat([p.detach().float().flatten() for p in module.parameters()]).numpy()
     sizes = {name: p.numel() for name, p in module.named_parameters()}

@@ -13,8 +13,9 @@ from optinc_torch._version import VERSION
 from optinc_torch.collective import AllreduceReport, Collective
 from optinc_torch.design import Design
 from optinc_torch.errors import Error, LibraryError, LibraryNotFound
-from optinc_torch.hook import Measured, State, Statistics, hook
+from optinc_torch.hook import State, hook
 from optinc_torch.photonic import Photonic
+from optinc_torch.statistics import Measured, Statistics
 
 __all__ = ["AllreduceReport", "Collective", "Design", "Error", "LibraryError", "LibraryNotFound",
            "Measured", "Photonic", "State", "Statistics", "hook", "library_version"]

@@ -3,10 +3,9 @@
 
 import ctypes
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 import torch
-import torch.distributed as dist
 
 from optinc_torch import _abi
 from optinc_torch._library import LogHandler, runtime, toolchain
@@ -56,12 +55,12 @@ class Collective:
     """optinc_collective over a process group. The constructor is collective: designs and options
     are compared, and if any rank's differ all of them raise. One call at a time; no own thread."""
 
-    def __init__(self, design: Design, group: dist.ProcessGroup, *, backend: Optional[str] = None,
+    def __init__(self, design: Design, group: Any, *, backend: Optional[str] = None,
                  photonic: Optional[Photonic] = None, rounding: str = "nearest", seed: int = 0,
                  block_size: int = BLOCK_SIZE_DEFAULT, chunk_elements: int = 0,
                  threads: int = 1) -> None:
-        """`group` is to be used by this object alone. backend None: exact if the design is proved
-        so, else table. `photonic`, for that backend, is not compared: State does so.
+        """`group`, over Gloo, is to be used by this object alone. backend None: exact if the design
+        is proved so, else table. `photonic`, for that backend, is not compared: State does so.
         chunk_elements 0: the library's choice."""
         if rounding not in _abi.ROUNDINGS:
             raise ValueError(f"rounding {rounding!r}: nearest or stochastic was expected")
@@ -111,7 +110,9 @@ class Collective:
             raise LibraryError(error.status, error.name, f"{error} ({cause})") from cause
 
     def close(self) -> None:
-        """Frees it; safe twice. Not collective."""
+        """Frees it; safe twice. Not collective. After an error of the transport the engine may
+        still write to the library's buffers, so they are left to it."""
         if self._handle is not None:
-            runtime().optinc_collective_destroy(ctypes.byref(self._handle))
+            if self._transport.error is None:
+                runtime().optinc_collective_destroy(ctypes.byref(self._handle))
             self._handle = None
