@@ -2,8 +2,8 @@
 """How a gradient's memory becomes the float32 values on the CPU that the library reduces, and back.
 
 CPU tensors are used in place, or through a float32 copy. Those of an accelerator go through pinned
-host memory on a stream of their own, so that the copies overlap with the backward pass. Another way,
-kernels on the accelerator for instance, is a class with the methods of Staging, made known by
+host memory on a stream of their own, so that the copies overlap with the backward pass. Another
+way, kernels on the accelerator for instance, is a class with the methods of Staging, made known by
 `register`.
 """
 

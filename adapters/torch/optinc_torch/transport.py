@@ -10,8 +10,8 @@ import torch.distributed as dist
 from optinc_torch import _abi
 
 
-# Up to this many ranks a byte-wise maximum is taken by everybody from everybody's bytes, in one step;
-# they are one of 256 of the data's. Beyond, by Gloo's own all-reduce.
+# Up to this many ranks a byte-wise maximum is taken by everybody from everybody's bytes, in one
+# step; they are one of 256 of the data's. Beyond, by Gloo's own all-reduce.
 _MAX_PAIRWISE_RANKS = 16
 
 
