@@ -195,6 +195,26 @@ static optinc_status simulate_sweep(const simulate_request *request, const optin
     return status;
 }
 
+/* The same chips as they come from the factory. */
+static optinc_status simulate_before(const simulate_request *request, const optinc_design *design,
+                                     json_t *object)
+{
+    optinc_simulate_options options = request->options;
+    optinc_simulate_result result;
+    optinc_status status;
+
+    options.photonic.correct_errors = options.photonic.self_configure = false;
+    options.photonic.search_steps = false;
+    status = simulate_once(design, &options, &result);
+    if (status)
+        return status;
+    if (!request->json)
+        printf("uncalibrated   code errors %.4g (95 %%: %.4g to %.4g), yield %.4g\n",
+               result.code_error_rate, result.ci95_low, result.ci95_high, result.yield);
+    cli_json_set(object, "before", json_result(request, design, &result));
+    return OPTINC_OK;
+}
+
 static optinc_status find_tolerance(const simulate_request *request, const optinc_design *design,
                                     double *value)
 {
@@ -223,6 +243,8 @@ static optinc_status simulate_all(const simulate_request *request, const optinc_
         json_object_update(object, main_result);
         json_decref(main_result);
     }
+    if (!status && request->hardware.calibrate)
+        status = simulate_before(request, design, object);
     if (!status && request->per_layer)
         status = simulate_layers(request, design, layers);
     if (!status && request->sweep.steps)

@@ -40,6 +40,7 @@ static const struct {
 static const char *const mappings[] = {"design", "direct", NULL};
 static const char *const biases[] = {"optical", "electronic", NULL};
 static const char *const layouts[] = {"rectangular", "triangular", NULL};
+static const char *const calibrations[] = {"none", "local", "self", NULL};
 static const char *const forms[] = {"physical", "symmetric", NULL};
 
 int cli_photonic_options(cli_photonic *request, cli_option *options)
@@ -60,8 +61,10 @@ int cli_photonic_options(cli_photonic *request, cli_option *options)
                                   "as the design says, or every layer by fan-in and fan-out trees");
     options[count++] = cli_choice("--mesh", &request->layout, layouts, "layout of the meshes");
     options[count++] = cli_choice("--cells", &request->form, forms, "cells of the meshes");
-    options[count++] =
-        cli_flag("--correct", &request->correct, "phases are set for the chip as built");
+    options[count++] = cli_choice("--calibrate", &request->calibrate, calibrations,
+                                  "phases for the chip as built: local, its errors being known; "
+                                  "self, found by measuring its outputs");
+    options[count++] = cli_flag("--correct", &request->correct, "the same as --calibrate local");
     options[count++] = cli_flag("--search", &request->search,
                                 "then the DAC codes beside these are tried, for small circuits");
     options[count++] = cli_choice("--bias", &request->bias, biases,
@@ -73,9 +76,14 @@ bool cli_photonic_resolve(const cli_photonic *request, optinc_photonic_options *
 {
     optinc_status status = OPTINC_OK;
 
+    if (request->correct && request->calibrate == 2) {
+        cli_error("--correct: found beside --calibrate self, expected one of them");
+        return false;
+    }
     *options = optinc_photonic_defaults();
     options->drift_time_s = request->drift_time_s;
-    options->correct_errors = request->correct;
+    options->correct_errors = request->correct || request->calibrate == 1;
+    options->self_configure = request->calibrate == 2;
     options->search_steps = request->search;
     options->bias_electronic = request->bias == 1;
     options->direct = request->mapping == 1;

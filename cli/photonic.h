@@ -7,13 +7,14 @@
 #include "options.h"
 
 #define CLI_PHOTONIC_VALUES 13
-#define CLI_PHOTONIC_OPTIONS (CLI_PHOTONIC_VALUES + 8)
+#define CLI_PHOTONIC_OPTIONS (CLI_PHOTONIC_VALUES + 9)
 
 typedef struct cli_photonic {
     const char *device_path;
     double values[CLI_PHOTONIC_VALUES]; /* NaN: as the device file says */
     double drift_time_s;
     bool correct;
+    int calibrate; /* index into none, local, self */
     bool search;
     int bias;    /* index into optical, electronic */
     int mapping; /* index into design, direct */

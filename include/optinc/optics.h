@@ -224,6 +224,12 @@ OPTINC_API optinc_status optinc_circuit_create_complex(uint32_t rows, uint32_t c
                                                        const optinc_circuit_options *options,
                                                        const optinc_log *log,
                                                        optinc_circuit **circuit) OPTINC_WARN_UNUSED;
+/* One mesh and the receivers: a unitary matrix [side, side], interleaved, as optinc_mesh_decompose
+ * takes it; of the options layout and form are read. No attenuators, and all gains 1. */
+OPTINC_API optinc_status optinc_circuit_create_unitary(uint32_t side, const double *matrix,
+                                                       const optinc_circuit_options *options,
+                                                       const optinc_log *log,
+                                                       optinc_circuit **circuit) OPTINC_WARN_UNUSED;
 /* Safe on NULL and twice; sets *circuit to NULL. */
 OPTINC_API void optinc_circuit_destroy(optinc_circuit **circuit);
 
@@ -261,6 +267,9 @@ typedef struct optinc_chip {
      * rows come closer to what they should be. Circuits of at most 256 elements, else
      * OPTINC_ERR_UNSUPPORTED. Without dac_bits nothing is done. */
     bool search_steps;
+    /* In place of correct_errors: the chip's errors are not known; its phases are found by measuring
+     * its outputs, cell by cell (Hamerly, Bandyopadhyay, Englund, arXiv 2106.04363, 2106.03249). */
+    bool self_configure;
 } optinc_chip;
 
 /* diag(e^(i output)) S of this circuit as built from `device`: phase errors, both couplers' errors,
@@ -286,6 +295,7 @@ typedef struct optinc_photonic_options {
     optinc_mesh_layout layout; /* of the meshes */
     optinc_cell_form form;     /* PHYSICAL or SYMMETRIC */
     uint32_t fault_layer;      /* 0: all layers have faults; else this one alone, counted from 1 */
+    bool self_configure;       /* as in optinc_chip; not with correct_errors */
 } optinc_photonic_options;
 
 /* Everything ideal: optinc_device_ideal(), the layers' own mappings. */

@@ -272,6 +272,35 @@ optinc_status optinc_circuit_create_complex(uint32_t rows, uint32_t cols, const 
     return create(rows, cols, matrix, true, options, log, circuit);
 }
 
+optinc_status optinc_circuit_create_unitary(uint32_t side, const double *matrix,
+                                            const optinc_circuit_options *options,
+                                            const optinc_log *log, optinc_circuit **circuit)
+{
+    optinc_mesh *mesh = NULL;
+    optinc_status status;
+
+    if (!circuit)
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    *circuit = NULL;
+    if (!options ||
+        (options->form != OPTINC_CELL_PHYSICAL && options->form != OPTINC_CELL_SYMMETRIC))
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "circuit: cells physical or symmetric expected");
+    status = optinc_mesh_decompose(side, matrix, options->layout, options->form, log, &mesh);
+    if (!status)
+        status = oi_circuit_allocate(side, side, side, circuit);
+    if (!status)
+        status = oi_circuit_add_mesh(*circuit, mesh, 0);
+    if (!status) {
+        memcpy((*circuit)->output_rad, mesh->output_rad, side * sizeof(double));
+        status = oi_circuit_finish(*circuit);
+    }
+    optinc_mesh_destroy(&mesh);
+    if (status)
+        optinc_circuit_destroy(circuit);
+    return status;
+}
+
 const optinc_element *optinc_circuit_elements(const optinc_circuit *circuit)
 {
     return circuit->elements;

@@ -196,7 +196,8 @@ optinc_status optinc_circuit_compile(const optinc_circuit *circuit, const optinc
     optinc_status status = OPTINC_ERR_OUT_OF_MEMORY;
 
     if (!circuit || !matrix || optinc_device_check(device, NULL) ||
-        !(which->drift_time_s >= 0 && which->drift_time_s <= 1e12))
+        !(which->drift_time_s >= 0 && which->drift_time_s <= 1e12) ||
+        (which->correct_errors && which->self_configure))
         return OPTINC_ERR_INVALID_ARGUMENT;
     faults = oi_allocate(circuit->element_count + circuit->rows, sizeof *faults);
     setting.element_rad = oi_allocate(circuit->element_count, 3 * sizeof(double));
@@ -208,6 +209,8 @@ optinc_status optinc_circuit_compile(const optinc_circuit *circuit, const optinc
         status = OPTINC_OK;
         if (which->correct_errors)
             status = oi_correct_setting(circuit, faults, device->crosstalk, &setting);
+        else if (which->self_configure)
+            status = oi_configure_setting(circuit, faults, device, &setting);
         quantise(setting.element_rad, 3 * circuit->element_count, device->dac_bits);
         quantise(setting.output_rad, circuit->rows, device->dac_bits);
         if (which->search_steps && !status)

@@ -38,6 +38,15 @@ optinc_status oi_search_steps(const optinc_circuit *circuit, const oi_element_fa
 optinc_status oi_correct_setting(const optinc_circuit *circuit, const oi_element_fault *faults,
                                  double crosstalk, oi_setting *setting);
 
+/* The same by measuring the chip alone, `device` telling its known losses and crosstalk. */
+optinc_status oi_configure_setting(const optinc_circuit *circuit, const oi_element_fault *faults,
+                                   const optinc_device *device, oi_setting *setting);
+
+/* element_rad [element_count][3]: what the heaters are told so that the phases become wanted_rad,
+ * which is that less what fabrication (faults NULL: unknown, nothing) and the neighbours add. */
+void oi_tell_heaters(const optinc_circuit *circuit, const oi_element_fault *faults,
+                     double crosstalk, double *element_rad, const double *wanted_rad);
+
 /* Heat that the set neighbours of MZI `index` add to its phases. */
 void oi_neighbour_heat(const optinc_circuit *circuit, const double *element_rad, double crosstalk,
                        size_t index, double heat_rad[3]);

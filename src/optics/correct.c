@@ -69,9 +69,8 @@ static void correct_mzi(const double ideal_rad[3], const oi_element_fault *fault
     a->lit = b->lit = a->lit || b->lit;
 }
 
-/* Heaters are told what is wanted less what fabrication and the neighbours add. A turn is added
- * where that is negative, and stays from then on, so that the rounds settle; a heater may be told a
- * little more than 2 pi. */
+/* A turn is added where a heater's phase is negative, and stays from then on, so that the rounds
+ * settle; a heater may be told a little more than 2 pi. */
 static void take_back(const optinc_circuit *circuit, const oi_element_fault *faults,
                       double crosstalk, double *element_rad, const double *wanted_rad)
 {
@@ -82,13 +81,21 @@ static void take_back(const optinc_circuit *circuit, const oi_element_fault *fau
             continue;
         oi_neighbour_heat(circuit, element_rad, crosstalk, i, heat_rad);
         for (size_t k = 0; k < 3; k++) {
-            double told = wanted_rad[3 * i + k] - faults[i].phase_rad[k] - heat_rad[k];
+            double offset_rad = faults ? faults[i].phase_rad[k] : 0;
+            double told = wanted_rad[3 * i + k] - offset_rad - heat_rad[k];
             double before = element_rad[3 * i + k];
 
             told += OI_TWO_PI * rint((before - told) / OI_TWO_PI);
             element_rad[3 * i + k] = told < 0 ? told + OI_TWO_PI : told;
         }
     }
+}
+
+void oi_tell_heaters(const optinc_circuit *circuit, const oi_element_fault *faults,
+                     double crosstalk, double *element_rad, const double *wanted_rad)
+{
+    for (int round = 0; round < (crosstalk > 0 ? HEAT_ROUNDS : 1); round++)
+        take_back(circuit, faults, crosstalk, element_rad, wanted_rad);
 }
 
 optinc_status oi_correct_setting(const optinc_circuit *circuit, const oi_element_fault *faults,
@@ -110,8 +117,8 @@ optinc_status oi_correct_setting(const optinc_circuit *circuit, const oi_element
         }
         correct_mzi(setting->element_rad + 3 * i, &faults[i], wanted_rad + 3 * i, a, b);
     }
-    for (int round = 0; round < (crosstalk > 0 ? HEAT_ROUNDS : 1) && !status; round++)
-        take_back(circuit, faults, crosstalk, setting->element_rad, wanted_rad);
+    if (!status)
+        oi_tell_heaters(circuit, faults, crosstalk, setting->element_rad, wanted_rad);
     for (uint32_t r = 0; r < circuit->rows && !status; r++)
         setting->output_rad[r] =
             oi_phase_wrap(setting->output_rad[r] - modes[circuit->output_mode[r]].rad -

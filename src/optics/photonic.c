@@ -23,6 +23,9 @@ static optinc_status check_options(const optinc_photonic_options *options, const
 {
     if (optinc_device_check(&options->device, log))
         return OPTINC_ERR_INVALID_ARGUMENT;
+    if (options->correct_errors && options->self_configure)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "photonic: phases are either corrected or self-configured");
     if (!(options->drift_time_s >= 0 && options->drift_time_s <= 1e12) ||
         options->chip_count > CHIPS_MAX || options->fault_layer > unit->layer_count ||
         (options->form != OPTINC_CELL_PHYSICAL && options->form != OPTINC_CELL_SYMMETRIC))

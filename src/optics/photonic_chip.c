@@ -125,7 +125,8 @@ optinc_status oi_photonic_chip_create(const oi_photonic *photonic,
                                    .layer = l,
                                    .drift_time_s = options->drift_time_s,
                                    .correct_errors = options->correct_errors,
-                                   .search_steps = options->search_steps};
+                                   .search_steps = options->search_steps,
+                                   .self_configure = options->self_configure};
         bool faulty = options->fault_layer == 0 || options->fault_layer == l + 1;
 
         status = compile_layer(photonic, l, faulty ? device : &ideal, &which, made, at, receiver,

@@ -52,6 +52,22 @@ class Light(ProgramTest):
         self.assertEqual(found["sweep"][1]["phase_sigma_rad"], 0.05)
         self.assertTrue(0 < found["tolerance"] < 0.1)
 
+    def test_calibration(self):
+        faults = ["--mapping", "direct", "--phase-sigma", 1, "--splitter-sigma", 0.01]
+        for how in ["local", "self"]:
+            found = self.simulate("--calibrate", how, *faults)
+            self.assertEqual(found["code_error_rate"], 0)
+            self.assertGreater(found["before"]["code_error_rate"], 0.9)
+            self.assertEqual(found["before"]["codes"], found["codes"])
+        self.assertNotIn("before", self.simulate("--correct", *faults))
+        out = self.good("simulate", self.design, "--trials", 2, "--codes", 100, "--calibrate",
+                        "self", *faults)
+        self.assertIn("code errors    0 ", out)
+        self.assertIn("uncalibrated   code errors ", out)
+        self.bad("simulate", self.design, "--correct", "--calibrate", "self",
+                 says=["--correct: found beside --calibrate self"])
+        self.bad("simulate", self.design, "--calibrate", "well", says=["--calibrate"])
+
     def test_published_devices(self):
         for name in ["ideal", "published-best", "published-conservative"]:
             device = ROOT / "devices" / f"{name}.yaml"
