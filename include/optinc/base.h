@@ -36,7 +36,8 @@ extern "C" {
     X(ERR_TIMEOUT, -12, "time limit reached")                                                      \
     X(ERR_INTERRUPTED, -13, "interrupted")                                                         \
     X(ERR_NON_FINITE, -14, "a value is NaN or infinite where it must not be")                      \
-    X(ERR_SELF_CHECK, -15, "a self-check found a wrong result")
+    X(ERR_SELF_CHECK, -15, "a self-check found a wrong result")                                    \
+    X(ERR_DARK, -16, "a port or a switch is dark")
 
 typedef enum optinc_status {
 #define OPTINC_STATUS_ENUM(name, value, text) OPTINC_##name = value,

@@ -51,6 +51,13 @@ typedef struct optinc_collective_options {
     optinc_kernel kernel;
     const optinc_backend *backend; /* NULL: exact if the design is proved so, else table */
     const void *backend_options;
+    /* Faults of the network to emulate, borrowed for the call; rank i is the server on port i. NULL:
+     * none. The ranks themselves go on: what fails is the light between them. OPTINC_FAULT_ERROR: all
+     * ranks' all-reduces return OPTINC_ERR_DARK, their outputs undefined, and the log of a rank that
+     * saw it names the input. A result otherwise is over the servers that are left
+     * (optinc_fault_effect): blocks that are reduced in float leave out the ports that are idle, and
+     * error_bound_max includes what dark ports may do (optinc_faults_bias_max). */
+    const optinc_faults *faults;
 } optinc_collective_options;
 
 typedef struct optinc_collective optinc_collective;

@@ -7,6 +7,7 @@
 #include "optinc/codec.h"
 #include "optinc/collective.h"
 #include "optinc/design.h"
+#include "optinc/faults.h"
 #include "optinc/reference.h"
 #include "optinc/switch.h"
 

@@ -5,7 +5,7 @@
 #define OPTINC_SWITCH_H
 
 #include "optinc/codec.h"
-#include "optinc/design.h"
+#include "optinc/faults.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,6 +32,8 @@ typedef struct optinc_switch_options {
     uint32_t thread_count; /* OpenMP threads; 0: OpenMP's default */
     optinc_kernel kernel;
     const void *backend_options; /* the backend's own struct, or NULL; copied by create */
+    const optinc_faults *faults; /* of the tree, what is in it copied by create; NULL: none, and no
+                                    monitors. Slower than without. */
 } optinc_switch_options;
 
 /* The interface of a backend. A state is made from one unit and may be run by many threads at once;
@@ -70,11 +72,17 @@ OPTINC_API void optinc_switch_destroy(optinc_switch **sw);
  * The bits do not depend on thread count or on how a message is cut (at multiples of 4 elements,
  * stream->element_first telling where; any other is OPTINC_ERR_INVALID_ARGUMENT, as is a
  * port_stride_bytes too short for the elements). One call at a time per switch. stream NULL: all
- * zero. */
+ * zero. With faults, symbols of ports that are dark or have left are not looked at;
+ * OPTINC_ERR_DARK: see OPTINC_FAULT_ERROR, result is then undefined. */
 OPTINC_API optinc_status optinc_switch_reduce(optinc_switch *sw, const uint8_t *symbols,
                                               size_t port_stride_bytes, uint32_t port_count,
                                               size_t element_count, const optinc_stream *stream,
                                               uint8_t *result) OPTINC_WARN_UNUSED;
+
+/* After OPTINC_ERR_DARK: one of the inputs that were dark, as a level and the input's number among all
+ * of that level's switches (level 0: the servers' ports; the last level + 1: the tree's one output).
+ * Else false. */
+OPTINC_API bool optinc_switch_dark_at(const optinc_switch *sw, optinc_place *input);
 
 OPTINC_API const optinc_design *optinc_switch_design(const optinc_switch *sw);
 OPTINC_API const char *optinc_switch_backend_name(const optinc_switch *sw);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -267,6 +268,17 @@ static optinc_status send_chunk(oi_run *run, size_t chunk)
     return status;
 }
 
+/* Names what is dark; the rank's fault is noted by the caller. */
+static void name_dark(const oi_run *run, optinc_status status)
+{
+    const optinc_collective *c = run->collective;
+    optinc_place input;
+
+    if (status == OPTINC_ERR_DARK && run->fault == OPTINC_OK &&
+        optinc_switch_dark_at(c->sw, &input))
+        oi_log(&c->log, OPTINC_LOG_ERROR, "input %u of level %u is dark", input.index, input.level);
+}
+
 static void reduce_share(oi_run *run, oi_lane *lane)
 {
     optinc_collective *c = run->collective;
@@ -280,10 +292,12 @@ static void reduce_share(oi_run *run, oi_lane *lane)
         size_t offset = optinc_symbols_size(c->codec.bits, first);
         const optinc_stream stream = {c->seed, run->args->step, lane->first + begin + first};
 
-        note_fault(run, optinc_switch_reduce(c->sw, lane->received + offset, lane->share_size,
-                                             c->transport.size,
-                                             rest < c->piece_elements ? rest : c->piece_elements,
-                                             &stream, lane->reduced + offset));
+        optinc_status status = optinc_switch_reduce(
+            c->sw, lane->received + offset, lane->share_size, c->transport.size,
+            rest < c->piece_elements ? rest : c->piece_elements, &stream, lane->reduced + offset);
+
+        name_dark(run, status);
+        note_fault(run, status);
         progress(run, &run->report.seconds_switch);
     }
 }
@@ -318,7 +332,7 @@ static optinc_status finish_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
     const optinc_allreduce_args *args = run->args;
-    const optinc_result_scale scale = {args->op, c->ports, c->transport.size};
+    const optinc_result_scale scale = {args->op, c->ports, c->servers};
     oi_lane *lane = lane_of(run, chunk);
     optinc_status status = oi_wait(c, slot_of(chunk));
 
@@ -411,6 +425,19 @@ static void cut(oi_run *run)
         run->chunk_count += (run->args->count - run->first_elements - 1) / run->chunk_elements + 1;
 }
 
+/* Dark ports move the mean by up to bias_max steps of 2^e. */
+static double error_bound(const oi_run *run)
+{
+    const optinc_collective *c = run->collective;
+    const optinc_result_scale scale = {run->args->op, c->ports, c->servers};
+    int exponent = run->exponent_max - 1 + optinc_exponent_min(c->codec.bits);
+    double bias = ldexp(c->bias_max, exponent);
+
+    if (run->args->op == OPTINC_SUM)
+        bias *= c->servers;
+    return bias + optinc_error_bound(&c->codec, c->switch_stochastic, &scale, run->exponent_max);
+}
+
 optinc_status optinc_allreduce(optinc_collective *collective, const optinc_allreduce_args *args,
                                optinc_allreduce_report *report)
 {
@@ -432,10 +459,7 @@ optinc_status optinc_allreduce(optinc_collective *collective, const optinc_allre
     if (status == OPTINC_OK)
         status = run.fault;
     if (status == OPTINC_OK && run.exponent_max != OPTINC_EXPONENT_ZERO) {
-        const optinc_result_scale scale = {args->op, collective->ports, collective->transport.size};
-
-        run.report.error_bound_max = optinc_error_bound(
-            &collective->codec, collective->switch_stochastic, &scale, run.exponent_max);
+        run.report.error_bound_max = error_bound(&run);
     }
     if (report)
         *report = run.report;

@@ -31,6 +31,7 @@ enum {
     FIELD_SEED,
     FIELD_CHUNK,
     FIELD_BACKEND,
+    FIELD_FAULTS,
     FIELD_COUNT
 };
 
@@ -42,6 +43,18 @@ static uint64_t hash_name(const char *name)
     for (; *name; name++)
         hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
     return hash;
+}
+
+/* Of what the faults come to, and of what is done about them; 0 without. */
+static uint64_t hash_faults(const optinc_collective *c, const optinc_faults *faults)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    if (!c->states)
+        return 0;
+    for (uint32_t port = 0; port < c->ports; port++)
+        hash = (hash ^ c->states[port]) * 0x100000001b3u;
+    return (hash ^ (uint64_t)faults->action) * 0x100000001b3u;
 }
 
 static size_t round_up(size_t value, size_t multiple)
@@ -130,6 +143,23 @@ static const optinc_backend *choose_backend(const optinc_design *design,
     return optinc_design_exact(design) ? optinc_backend_exact() : optinc_backend_table();
 }
 
+static optinc_status set_faults(optinc_collective *c, const optinc_design *design,
+                                const optinc_faults *faults)
+{
+    optinc_fault_effect effect;
+    optinc_status status;
+
+    c->states = oi_allocate(c->ports, sizeof *c->states);
+    if (!c->states)
+        return oi_fail(&c->log, OPTINC_ERR_OUT_OF_MEMORY, "no memory for faults");
+    status = optinc_faults_resolve(design, c->transport.size, faults, &c->log, c->states, &effect);
+    if (status != OPTINC_OK)
+        return status;
+    c->servers = effect.servers;
+    c->bias_max = optinc_faults_bias_max(design, &effect);
+    return OPTINC_OK;
+}
+
 static optinc_status build(optinc_collective *c, const optinc_design *design,
                            const optinc_backend *backend, const optinc_collective_options *options)
 {
@@ -137,6 +167,7 @@ static optinc_status build(optinc_collective *c, const optinc_design *design,
         .thread_count = c->codec.thread_count,
         .kernel = options->kernel,
         .backend_options = options->backend_options,
+        .faults = options->faults,
     };
     const float zero[4] = {0};
     uint8_t exponent[1];
@@ -146,6 +177,8 @@ static optinc_status build(optinc_collective *c, const optinc_design *design,
         return oi_fail(&c->log, status, "codec: %u bits, blocks of %u elements, rounding %d",
                        c->codec.bits, c->codec.block_size, (int)c->codec.rounding);
     status = set_sizes(c, options->chunk_elements);
+    if (status == OPTINC_OK && options->faults)
+        status = set_faults(c, design, options->faults);
     if (status == OPTINC_OK)
         status = optinc_switch_create(design, backend, &switch_options, &c->log, &c->sw);
     if (status == OPTINC_OK)
@@ -169,6 +202,7 @@ static optinc_status agree(optinc_collective *c, const optinc_design *design,
         [FIELD_SEED] = {"seed", c->seed},
         [FIELD_CHUNK] = {"chunk size", options->chunk_elements},
         [FIELD_BACKEND] = {"backend", backend ? hash_name(backend->name) : 0},
+        [FIELD_FAULTS] = {"faults", hash_faults(c, options->faults)},
     };
     optinc_status status;
 
@@ -193,6 +227,7 @@ static void set_up(optinc_collective *c, const optinc_transport *transport,
                    const optinc_log *log)
 {
     c->transport = *transport;
+    c->servers = transport->size;
     if (log)
         c->log = *log;
     c->seed = options->seed;
@@ -230,7 +265,8 @@ optinc_status optinc_collective_create(const optinc_transport *transport,
     set_up(c, transport, design, options, log);
     if (design) {
         backend = choose_backend(design, options);
-        c->confirm = backend != optinc_backend_exact() && backend != optinc_backend_table();
+        c->confirm = options->faults ||
+                     (backend != optinc_backend_exact() && backend != optinc_backend_table());
         if (transport->size <= c->ports)
             status = build(c, design, backend, options);
     } else {
@@ -257,6 +293,7 @@ void optinc_collective_destroy(optinc_collective **collective)
     *collective = NULL;
     optinc_switch_destroy(&c->sw);
     oi_free(c->scratch);
+    oi_free(c->states);
     /* After a failure the engine may still write to the buffers of what never finished. Those
      * are left to it: a leak is better than writes to freed memory. */
     if (c->in_flight != 0)

@@ -19,16 +19,27 @@ static float canonical(float x)
     return x;
 }
 
-static void sum_in_rank_order(const optinc_allreduce_args *args, uint32_t ranks, const float *x,
-                              size_t share, float *sum)
+/* Servers that are known to be gone are left out; there is one at least that is not. */
+static bool is_gone(const optinc_collective *c, uint32_t rank)
 {
-    for (size_t i = 0; i < share; i++) {
-        float total = x[i];
+    return c->states && c->states[rank] == OPTINC_PORT_IDLE;
+}
 
-        for (uint32_t rank = 1; rank < ranks; rank++)
-            total += x[rank * share + i];
-        if (args->op == OPTINC_MEAN)
-            total /= (float)ranks;
+static void sum_in_rank_order(const oi_run *run, const float *x, size_t share, float *sum)
+{
+    const optinc_collective *c = run->collective;
+    uint32_t ranks = c->transport.size, first = 0;
+
+    while (is_gone(c, first))
+        first++;
+    for (size_t i = 0; i < share; i++) {
+        float total = x[first * share + i];
+
+        for (uint32_t rank = first + 1; rank < ranks; rank++)
+            if (!is_gone(c, rank))
+                total += x[rank * share + i];
+        if (run->args->op == OPTINC_MEAN)
+            total /= (float)c->servers;
         sum[i] = canonical(total);
     }
 }
@@ -51,7 +62,7 @@ static optinc_status reduce_piece(oi_run *run, oi_lane *lane, uint32_t slot, con
         status = oi_wait(c, slot);
     if (status != OPTINC_OK)
         return status;
-    sum_in_rank_order(run->args, ranks, received, share, reduced);
+    sum_in_rank_order(run, received, share, reduced);
     status = oi_start_allgather(c, slot, reduced, send, share * sizeof *send);
     if (status == OPTINC_OK)
         status = oi_wait(c, slot);

@@ -38,11 +38,20 @@ static void representative(const oi_train_plan *plan, uint64_t index, uint32_t e
     }
 }
 
-/* Tally of one case of a tile, y [digits][OI_TILE]; its answer, as the receiver slices it. */
-static uint64_t judge(const oi_train_plan *plan, const double *y, const uint8_t *digits,
-                      oi_train_tally *tally)
+/* The answer to one case of a tile, y [digits][OI_TILE], as the receiver slices it. */
+static uint64_t slice(const oi_train_plan *plan, const double *y)
 {
     uint64_t answer = 0;
+
+    for (uint32_t j = 0; j < plan->output_count; j++)
+        answer |= (uint64_t)oi_slice(y[(size_t)j * OI_TILE]) << (2 * j);
+    return answer;
+}
+
+/* Tally of one case. */
+static void judge(const oi_train_plan *plan, const double *y, const uint8_t *digits,
+                  oi_train_tally *tally)
+{
     bool wrong = false;
 
     for (uint32_t j = 0; j < plan->output_count; j++) {
@@ -52,7 +61,6 @@ static uint64_t judge(const oi_train_plan *plan, const double *y, const uint8_t 
         double high = digits[j] < 3 ? digits[j] + 0.5 - value : INFINITY;
         double margin = low < high ? low : high;
 
-        answer |= (uint64_t)sliced << (2 * j);
         wrong = wrong || sliced != digits[j];
         tally->wrong_by_digit[j] += sliced != digits[j];
         tally->finite = tally->finite && isfinite(value);
@@ -61,7 +69,6 @@ static uint64_t judge(const oi_train_plan *plan, const double *y, const uint8_t 
     }
     tally->cases++;
     tally->wrong += wrong;
-    return answer;
 }
 
 static void verify_tile(const verifier *state, double *scratch, uint64_t first,
@@ -78,12 +85,11 @@ static void verify_tile(const verifier *state, double *scratch, uint64_t first,
     y = oi_network_run(&state->network, sums, scratch);
     for (uint32_t i = 0; i < count; i++) {
         uint8_t digits[OPTINC_TRAIN_DIGITS_MAX];
-        uint64_t answer;
 
-        oi_train_case_digits(plan, first + i, digits);
-        answer = judge(plan, y + i, digits, tally);
+        if (oi_train_case_digits(plan, first + i, digits))
+            judge(plan, y + i, digits, tally);
         if (state->answers)
-            state->answers[first + i] = (uint32_t)answer;
+            state->answers[first + i] = (uint32_t)slice(plan, y + i);
     }
 }
 

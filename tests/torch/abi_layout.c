@@ -37,6 +37,7 @@ int main(void)
     FIELD(optinc_collective_options, kernel);
     FIELD(optinc_collective_options, backend);
     FIELD(optinc_collective_options, backend_options);
+    FIELD(optinc_collective_options, faults);
     END();
     BEGIN(optinc_allreduce_args);
     FIELD(optinc_allreduce_args, input);

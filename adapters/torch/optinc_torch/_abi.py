@@ -10,7 +10,8 @@ STATUS_TIMEOUT = -12
 STATUS_NAMES = {0: "OK", -1: "INVALID_ARGUMENT", -2: "OUT_OF_MEMORY", -3: "OVERFLOW",
                 -4: "UNSUPPORTED", -5: "IO", -6: "FORMAT", -7: "CHECKSUM", -8: "MISMATCH",
                 -9: "TRANSPORT", -10: "NOT_EXACT", -11: "NO_CONVERGENCE", -12: "TIMEOUT",
-                -13: "INTERRUPTED", -14: "NON_FINITE", -15: "SELF_CHECK"}
+                -13: "INTERRUPTED", -14: "NON_FINITE", -15: "SELF_CHECK",
+                -16: "DARK"}
 LOG_ERROR, LOG_WARNING, LOG_INFO = 0, 1, 2
 SLOTS = 8
 OPS = {"sum": 0, "mean": 1}
@@ -44,7 +45,8 @@ class Transport(c.Structure):
 class CollectiveOptions(c.Structure):
     _fields_ = [("block_size", c.c_uint32), ("rounding", c.c_int), ("seed", c.c_uint64),
                 ("chunk_elements", c.c_size_t), ("thread_count", c.c_uint32), ("kernel", c.c_int),
-                ("backend", c.c_void_p), ("backend_options", c.c_void_p)]
+                ("backend", c.c_void_p), ("backend_options", c.c_void_p),
+                ("faults", c.c_void_p)]
 
 
 class AllreduceArgs(c.Structure):
