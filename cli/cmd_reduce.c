@@ -28,6 +28,7 @@ typedef struct reduce_request {
     uint64_t seed;
     cli_photonic hardware;
     optinc_photonic_options photonic;
+    cli_faults faults;
     bool json;
     uint32_t input_count;
     char **input_paths;
@@ -113,6 +114,7 @@ static void print_result(const reduce_request *request, const cli_reduction *red
             report->error_bound, (unsigned long long)report->symbol_errors,
             (unsigned long long)report->blocks, (unsigned long long)report->blocks_non_finite,
             seconds, (unsigned long long)request->seed);
+        cli_faults_print(&request->faults, reduction->design, 14);
         return;
     }
     object = json_object();
@@ -129,6 +131,7 @@ static void print_result(const reduce_request *request, const cli_reduction *red
     cli_json_set(object, "code_errors", cli_json_count(report->code_errors));
     cli_json_set(object, "seconds", cli_json_number(seconds));
     cli_json_set(object, "seed", cli_json_count(request->seed));
+    cli_faults_json(&request->faults, reduction->design, object);
     cli_print_json(object);
 }
 
@@ -160,6 +163,7 @@ static int reduce_inputs(const reduce_request *request, const optinc_design *des
         .seed = request->seed,
         .chunk_elements = chunk_elements(request, shape->element_count),
         .input_count = request->input_count,
+        .faults = &request->faults,
         .inputs = inputs,
         .names = request->input_paths,
         .element_count = shape->element_count,
@@ -210,7 +214,7 @@ static bool check_design(const reduce_request *request, const optinc_design *des
     return true;
 }
 
-static int reduce_files(const reduce_request *request)
+static int reduce_files(reduce_request *request)
 {
     optinc_switch_options options = {.thread_count = (uint32_t)request->threads};
     optinc_design *design = cli_load_design(request->design_path);
@@ -220,8 +224,11 @@ static int reduce_files(const reduce_request *request)
     optinc_status status;
     int code = CLI_BAD_INPUT;
 
-    if (!design || !check_design(request, design))
+    if (!design || !check_design(request, design) ||
+        !cli_faults_resolve(&request->faults, design, request->input_count))
         goto out;
+    if (request->faults.any)
+        options.faults = &request->faults.faults;
     if (request->backend == 3)
         options.backend_options = &request->photonic;
     status = optinc_switch_create(design, backend_of(request), &options, &cli_log, &sw);
@@ -239,6 +246,7 @@ out:
         if (inputs[k])
             fclose(inputs[k]);
     free(inputs);
+    cli_faults_free(&request->faults);
     optinc_switch_destroy(&sw);
     optinc_design_destroy(&design);
     return code;
@@ -270,7 +278,7 @@ static int run(int argc, char **argv)
         cli_seed_option(&request.seed, "of stochastic roundings; default 1"),
         cli_json_option(&request.json),
     };
-    cli_option options[sizeof own / sizeof own[0] + CLI_PHOTONIC_OPTIONS];
+    cli_option options[sizeof own / sizeof own[0] + CLI_FAULTS_OPTIONS + CLI_PHOTONIC_OPTIONS];
     const cli_syntax syntax = {
         .usage = "reduce --design DESIGN [--backend exact|table|onn|photonic] IN.npy... -o OUT.npy "
                  "[OPTIONS]",
@@ -281,7 +289,7 @@ static int run(int argc, char **argv)
         .example = "optinc reduce --design switch.safetensors --backend onn a.npy b.npy c.npy "
                    "-o mean.npy",
         .options = options,
-        .option_count = (int)(sizeof own / sizeof own[0]) + hardware_count,
+        .option_count = (int)(sizeof own / sizeof own[0]) + CLI_FAULTS_OPTIONS + hardware_count,
         .operand_name = "IN.npy",
         .operands_min = 1,
         .operands_max = -1,
@@ -289,7 +297,8 @@ static int run(int argc, char **argv)
     int operand_count;
 
     memcpy(options, own, sizeof own);
-    memcpy(options + sizeof own / sizeof own[0], hardware,
+    cli_faults_describe(&request.faults, options + sizeof own / sizeof own[0]);
+    memcpy(options + sizeof own / sizeof own[0] + CLI_FAULTS_OPTIONS, hardware,
            (size_t)hardware_count * sizeof hardware[0]);
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:

@@ -53,6 +53,23 @@ static bool allocate_workspace(const cli_reduction *r, workspace *w)
            w->totals;
 }
 
+/* Servers known to be gone have no part in anything. */
+static bool is_gone(const cli_reduction *r, uint32_t k)
+{
+    return r->faults->any && r->faults->states[k] == OPTINC_PORT_IDLE;
+}
+
+static bool is_live(const cli_reduction *r, uint32_t k)
+{
+    return !r->faults->any || r->faults->states[k] == OPTINC_PORT_LIVE;
+}
+
+/* That the mean divides by. */
+static uint32_t server_count(const cli_reduction *r)
+{
+    return r->faults->any ? r->faults->effect.servers : r->input_count;
+}
+
 static optinc_status read_chunk(const cli_reduction *r, workspace *w, size_t count)
 {
     npy_message message;
@@ -65,6 +82,8 @@ static optinc_status read_chunk(const cli_reduction *r, workspace *w, size_t cou
             cli_error("%s: %s", r->names[k], message.text);
             return status;
         }
+        if (is_gone(r, k))
+            memset(w->values + k * r->chunk_elements, 0, count * sizeof *w->values);
     }
     return OPTINC_OK;
 }
@@ -92,12 +111,17 @@ static optinc_status agree(const cli_reduction *r, workspace *w, size_t count)
 /* IEEE sum in input order. A NaN loses its payload, which would tell how the sum was compiled. */
 static float float_result(const cli_reduction *r, const workspace *w, size_t i)
 {
-    float sum = w->values[i];
+    uint32_t first = 0;
+    float sum;
 
-    for (uint32_t k = 1; k < r->input_count; k++)
-        sum += w->values[k * r->chunk_elements + i];
+    while (is_gone(r, first))
+        first++;
+    sum = w->values[first * r->chunk_elements + i];
+    for (uint32_t k = first + 1; k < r->input_count; k++)
+        if (!is_gone(r, k))
+            sum += w->values[k * r->chunk_elements + i];
     if (r->op == OPTINC_MEAN)
-        sum /= (float)r->input_count;
+        sum /= (float)server_count(r);
     return isnan(sum) ? NAN : sum;
 }
 
@@ -106,7 +130,7 @@ static float float_result(const cli_reduction *r, const workspace *w, size_t i)
  * rounds to it. */
 static double error_of(const cli_reduction *r, const workspace *w, size_t i)
 {
-    double scale = r->op == OPTINC_MEAN ? r->input_count : 1.0;
+    double scale = r->op == OPTINC_MEAN ? server_count(r) : 1.0;
     double high = 0.0;
     double low = 0.0;
     double y = w->output[i];
@@ -165,8 +189,11 @@ static optinc_status compare(const cli_reduction *r, workspace *w, size_t first,
     optinc_status status = OPTINC_OK;
 
     for (size_t i = 0; i < count; i++)
-        w->totals[i] = (spec.ports - r->input_count) * spec.zero_code;
+        w->totals[i] = (r->faults->any ? r->faults->effect.idle : spec.ports - r->input_count) *
+                       spec.zero_code;
     for (uint32_t k = 0; k < r->input_count && status == OPTINC_OK; k++) {
+        if (!is_live(r, k))
+            continue;
         status = optinc_symbols_unpack(r->codec.bits, w->symbols + k * w->stride + offset, count,
                                        w->codes);
         for (size_t i = 0; i < count; i++)
@@ -197,6 +224,19 @@ static optinc_status compare_block(const cli_reduction *r, workspace *w, size_t 
     return status;
 }
 
+/* What dark ports that nobody sees may add to a block's error. */
+static double bias_bound(const cli_reduction *r, uint8_t exponent)
+{
+    double steps;
+
+    if (!r->faults->any || exponent == OPTINC_EXPONENT_ZERO)
+        return 0.0;
+    steps = optinc_faults_bias_max(r->design, &r->faults->effect);
+    if (r->op == OPTINC_SUM)
+        steps *= server_count(r);
+    return ldexp(steps, exponent - 1 + optinc_exponent_min(r->codec.bits));
+}
+
 static optinc_status finish_blocks(const cli_reduction *r, workspace *w, size_t count,
                                    const optinc_stream *stream, const optinc_result_scale *scale,
                                    cli_reduction_report *report)
@@ -216,7 +256,9 @@ static optinc_status finish_blocks(const cli_reduction *r, workspace *w, size_t 
             continue;
         }
         measure_block(r, w, first, end,
-                      optinc_error_bound(&r->codec, stochastic, scale, w->exponents[b]), report);
+                      optinc_error_bound(&r->codec, stochastic, scale, w->exponents[b]) +
+                          bias_bound(r, w->exponents[b]),
+                      report);
         status = compare_block(r, w, first, end, stream, report);
     }
     return status;
@@ -227,8 +269,9 @@ static optinc_status reduce_chunk(const cli_reduction *r, workspace *w, uint64_t
 {
     optinc_stream stream = {.seed = r->seed, .element_first = first};
     optinc_result_scale scale = {
-        .op = r->op, .ports = optinc_design_ports(r->design), .servers = r->input_count};
+        .op = r->op, .ports = optinc_design_ports(r->design), .servers = server_count(r)};
     optinc_status status = agree(r, w, count);
+    optinc_place dark;
 
     for (uint32_t k = 0; k < r->input_count && status == OPTINC_OK; k++)
         status = optinc_codec_quantise(&r->codec, w->values + k * r->chunk_elements, count,
@@ -241,7 +284,10 @@ static optinc_status reduce_chunk(const cli_reduction *r, workspace *w, uint64_t
             optinc_codec_dequantise(&r->codec, w->result, count, w->exponents, &scale, w->output);
     if (status == OPTINC_OK)
         status = finish_blocks(r, w, count, &stream, &scale, report);
-    if (status != OPTINC_OK)
+    if (status == OPTINC_ERR_DARK && optinc_switch_dark_at(r->sw, &dark))
+        cli_error("input %u of level %u is dark: %s", dark.index, dark.level,
+                  optinc_status_text(status));
+    else if (status != OPTINC_OK)
         cli_library_error(status, "reduce");
     return status;
 }

@@ -4,6 +4,7 @@
 #define CLI_REDUCE_H
 
 #include "cli.h"
+#include "faults.h"
 #include "npy.h"
 #include "optinc/switch.h"
 
@@ -13,10 +14,11 @@ typedef struct cli_reduction {
     optinc_codec codec;
     optinc_op op;
     uint64_t seed;
-    size_t chunk_elements; /* a multiple of codec.block_size */
-    uint32_t input_count;  /* K */
-    FILE *const *inputs;   /* [input_count], each behind its header */
-    char *const *names;    /* [input_count], for messages */
+    size_t chunk_elements;    /* a multiple of codec.block_size */
+    uint32_t input_count;     /* K */
+    const cli_faults *faults; /* resolved for K inputs; the switch has them, too */
+    FILE *const *inputs;      /* [input_count], each behind its header */
+    char *const *names;       /* [input_count], for messages */
     uint64_t element_count;
     FILE *output;            /* behind its header */
     const char *output_name; /* for messages */

@@ -94,6 +94,13 @@ static void add_feedback(const oi_run *run, const oi_lane *lane)
         carried[i] += x[i];
 }
 
+/* Exponents of a server that is gone: those of zeros, so that the others do not notice it. */
+static void ask_for_nothing(const optinc_collective *c, oi_lane *lane)
+{
+    memset(lane->exponents, OPTINC_EXPONENT_ZERO,
+           optinc_block_count(c->codec.block_size, lane->count));
+}
+
 /* Before the ranks have agreed on the call nothing of the caller's may change, so the exponents of
  * the first chunk with error feedback are taken from copies of its blocks. */
 static void preview_exponents(oi_run *run, oi_lane *lane)
@@ -101,6 +108,10 @@ static void preview_exponents(oi_run *run, oi_lane *lane)
     optinc_collective *c = run->collective;
     size_t block_size = c->codec.block_size;
 
+    if (c->is_gone) {
+        ask_for_nothing(c, lane);
+        return;
+    }
     for (size_t first = 0, block = 0; first < lane->count; first += block_size, block++) {
         size_t count = lane->count - first < block_size ? lane->count - first : block_size;
         const float *x = run->args->input + lane->first + first;
@@ -118,6 +129,10 @@ static void compute_exponents(oi_run *run, oi_lane *lane)
     optinc_collective *c = run->collective;
     const float *x = contribution(run, lane);
 
+    if (c->is_gone) {
+        ask_for_nothing(c, lane);
+        return;
+    }
     for (size_t first = 0; first < lane->count; first += c->piece_elements) {
         size_t rest = lane->count - first;
 
@@ -215,6 +230,8 @@ static void quantise(oi_run *run, oi_lane *lane)
     optinc_collective *c = run->collective;
     const optinc_allreduce_args *args = run->args;
 
+    if (c->is_gone) /* the switch does not look at its codes; feedback keeps what was not sent */
+        return;
     for (size_t first = 0; first < lane->count; first += c->piece_elements) {
         size_t rest = lane->count - first;
         size_t count = rest < c->piece_elements ? rest : c->piece_elements;

@@ -157,6 +157,7 @@ static optinc_status set_faults(optinc_collective *c, const optinc_design *desig
         return status;
     c->servers = effect.servers;
     c->bias_max = optinc_faults_bias_max(design, &effect);
+    c->is_gone = c->states[c->transport.rank] == OPTINC_PORT_IDLE;
     return OPTINC_OK;
 }
 

@@ -43,6 +43,7 @@ struct optinc_collective {
     uint32_t servers; /* that the mean divides by: all ranks, unless some are known to be gone */
     double bias_max;  /* of the mean by dark ports, in units of 2^e */
     uint8_t *states;  /* [ports] optinc_port_state; NULL without faults */
+    bool is_gone;     /* this rank is known to be: its codes go nowhere */
     uint64_t seed;
     bool switch_stochastic;
     bool confirm;          /* the backend may fail in the middle: agree on the end as well */
