@@ -136,6 +136,7 @@ OPTINC_API const double *optinc_mesh_output_rad(const optinc_mesh *mesh);
     X(detector_power_mw, 0, 1e4)                                                                   \
     X(receiver_noise_pa_per_sqrt_hz, 0, 1e6) /* thermal, at the amplifier's input */               \
     X(receiver_shot_noise, 0, 1)             /* 1: on */                                           \
+    X(receiver_bandwidth_ghz, 0.001, 1e5)    /* at -3 dB: the eyes' edges */                       \
     X(receiver_gain_db_max, 0, 200)                                                                \
     X(amplifier_power_mw, 0, 1e4)                                                                  \
     X(amplifier_area_um2, 0, 1e8)                                                                  \

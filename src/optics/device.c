@@ -52,6 +52,7 @@ optinc_device optinc_device_ideal(void)
         .detector_responsivity_a_per_w = 1,
         .detector_sensitivity_dbm = -25,
         .detector_power_mw = 1.1,
+        .receiver_bandwidth_ghz = 1e5,
         .receiver_gain_db_max = 200,
         .amplifier_power_mw = 3,
         .amplifier_area_um2 = 50,

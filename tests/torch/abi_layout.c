@@ -103,6 +103,7 @@ int main(void)
     FIELD(optinc_photonic_options, layout);
     FIELD(optinc_photonic_options, form);
     FIELD(optinc_photonic_options, fault_layer);
+    FIELD(optinc_photonic_options, self_configure);
     END();
     return 0;
 }

@@ -88,8 +88,8 @@ DEVICE_VALUES = (
     "modulator_loss_db", "modulator_extinction_db", "modulator_energy_fj_per_bit",
     "modulator_length_um", "modulator_width_um", "detector_responsivity_a_per_w",
     "detector_sensitivity_dbm", "detector_power_mw", "receiver_noise_pa_per_sqrt_hz",
-    "receiver_shot_noise", "receiver_gain_db_max", "amplifier_power_mw", "amplifier_area_um2",
-    "amplifier_latency_ps", "dac_power_mw", "dac_area_um2", "adc_power_mw", "adc_area_um2",
+    "receiver_shot_noise", "receiver_bandwidth_ghz", "receiver_gain_db_max", "amplifier_power_mw",
+    "amplifier_area_um2", "amplifier_latency_ps", "dac_power_mw", "dac_area_um2", "adc_power_mw", "adc_area_um2",
     "laser_power_mw", "laser_power_mw_max", "local_oscillator_power_mw", "laser_efficiency",
     "laser_area_um2", "laser_rin_db_per_hz", "symbol_rate_gbaud")
 
@@ -103,7 +103,7 @@ class PhotonicOptions(c.Structure):
                 ("chip_count", c.c_uint32), ("drift_time_s", c.c_double), ("direct", c.c_bool),
                 ("bias_electronic", c.c_bool), ("correct_errors", c.c_bool),
                 ("search_steps", c.c_bool), ("layout", c.c_int), ("form", c.c_int),
-                ("fault_layer", c.c_uint32)]
+                ("fault_layer", c.c_uint32), ("self_configure", c.c_bool)]
 
 
 STRUCTURES = {"optinc_log": Log, "optinc_transport": Transport,

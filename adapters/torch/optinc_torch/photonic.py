@@ -27,6 +27,7 @@ class Photonic:
     correct  phases are set for the chip as built
     search   then the DAC codes beside these are tried, for small circuits
     drift_time_s  since the phases were set
+    self_configure  in place of correct: phases are found by measuring the chip
     """
 
     device: Optional[Union[str, os.PathLike]] = None
@@ -37,6 +38,7 @@ class Photonic:
     correct: bool = False
     search: bool = False
     drift_time_s: float = 0.0
+    self_configure: bool = False
 
     def options(self) -> _abi.PhotonicOptions:
         """What the library takes. LibraryError names the device file or value that is wrong."""
@@ -59,7 +61,10 @@ class Photonic:
         options.seed, options.drift_time_s = self.seed, self.drift_time_s
         options.direct = self.mapping == "direct"
         options.bias_electronic = self.bias == "electronic"
+        if self.correct and self.self_configure:
+            raise ValueError("correct and self_configure: one of them was expected")
         options.correct_errors, options.search_steps = self.correct, self.search
+        options.self_configure = self.self_configure
         return options
 
     def configuration(self) -> dict[str, Any]:
