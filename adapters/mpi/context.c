@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transport.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 struct optinc_mpi_context {
@@ -31,6 +30,7 @@ optinc_status optinc_mpi_context_create(const optinc_design *design, MPI_Comm co
                                         optinc_mpi_context **out)
 {
     const optinc_mpi_options defaults = {0};
+    oi_mpi_transport_options transport_options;
     MPI_Comm own = MPI_COMM_NULL;
     optinc_mpi_context *context;
     optinc_status status;
@@ -50,8 +50,8 @@ optinc_status optinc_mpi_context_create(const optinc_design *design, MPI_Comm co
         free(context);
         return OPTINC_ERR_TRANSPORT;
     }
-    status =
-        oi_mpi_transport_open(&context->transport, own, INT_MAX, options->timeout_seconds, log);
+    transport_options = (oi_mpi_transport_options){options->timeout_seconds, options->piece_bytes};
+    status = oi_mpi_transport_open(&context->transport, own, &transport_options, log);
     if (status == OPTINC_OK)
         status = optinc_collective_create(&context->transport.interface, design,
                                           &options->collective, log, &context->collective);

@@ -2,7 +2,6 @@
 /* Which way a call goes, the context of a communicator, and the reduction in it. */
 #include "pmpi.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +156,7 @@ static optinc_status open_context(pmpi_context *c)
         .chunk_elements = (size_t)s->chunk_elements,
         .thread_count = (uint32_t)s->thread_count,
     };
+    const oi_mpi_transport_options transport_options = {s->timeout_seconds, (size_t)s->piece_bytes};
     optinc_status status;
 
     if (c->own_request != MPI_REQUEST_NULL &&
@@ -165,8 +165,7 @@ static optinc_status open_context(pmpi_context *c)
     c->kept = calloc(s->check_count + 1, sizeof *c->kept);
     c->exact = calloc(s->check_count + 1, sizeof *c->exact);
     c->has_transport = true;
-    status =
-        oi_mpi_transport_open(&c->transport, c->own, INT_MAX, s->timeout_seconds, &report_errors);
+    status = oi_mpi_transport_open(&c->transport, c->own, &transport_options, &report_errors);
     if (status != OPTINC_OK)
         return status;
     /* without memory here the others must still hear of it: no design is an error on all ranks */

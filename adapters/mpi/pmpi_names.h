@@ -8,18 +8,12 @@
 #define MPI_Comm_set_errhandler PMPI_Comm_set_errhandler
 #define MPI_Comm_size PMPI_Comm_size
 #define MPI_Error_string PMPI_Error_string
-#define MPI_Iallgather PMPI_Iallgather
+#define MPI_Get_processor_name PMPI_Get_processor_name
 #define MPI_Iallreduce PMPI_Iallreduce
-#define MPI_Ialltoall PMPI_Ialltoall
 #define MPI_Irecv PMPI_Irecv
 #define MPI_Isend PMPI_Isend
 #define MPI_Op_create PMPI_Op_create
 #define MPI_Op_free PMPI_Op_free
 #define MPI_Testall PMPI_Testall
-#define MPI_Type_commit PMPI_Type_commit
-#define MPI_Type_contiguous PMPI_Type_contiguous
-#define MPI_Type_create_struct PMPI_Type_create_struct
-#define MPI_Type_free PMPI_Type_free
-#define MPI_Waitall PMPI_Waitall
 
 #endif

@@ -76,6 +76,7 @@ bool pmpi_settings_read(pmpi_settings *s)
            read_number("OPTINC_MIN_BYTES", UINT64_MAX, &s->bytes_min) &&
            read_number("OPTINC_BLOCK_SIZE", 65536, &s->block_size) &&
            read_number("OPTINC_CHUNK", SIZE_MAX / 16, &s->chunk_elements) &&
+           read_number("OPTINC_PIECE", INT32_MAX, &s->piece_bytes) &&
            read_number("OPTINC_THREADS", 1024, &s->thread_count) &&
            read_number("OPTINC_SEED", UINT64_MAX, &s->seed) &&
            read_number("OPTINC_CHECK", PMPI_CHECK_MAX, &s->check_count) &&
@@ -96,9 +97,9 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 /* Designs are compared by the collective itself; here it counts whether there are any. */
 uint64_t pmpi_settings_hash(const pmpi_settings *s)
 {
-    const uint64_t values[] = {s->bits,        s->bytes_min,      s->block_size, s->chunk_elements,
-                               s->seed,        s->stochastic,     s->fail,       s->nonblocking,
-                               s->check_count, s->designs != NULL};
+    const uint64_t values[] = {s->bits,        s->bytes_min,   s->block_size,     s->chunk_elements,
+                               s->seed,        s->stochastic,  s->fail,           s->nonblocking,
+                               s->check_count, s->piece_bytes, s->designs != NULL};
     uint64_t hash = 0xcbf29ce484222325u;
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)

@@ -16,9 +16,9 @@ extern "C" {
 
 /* What the library asks of an existing engine (MPI, torch.distributed). Every function is called by
  * all ranks in the same order with the same sizes. start_* begin an operation in a free slot and may
- * finish it at once; buffers stay untouched until wait(slot) has returned. A start that fails leaves
- * nothing behind; after a wait that fails the engine may still use the buffers. A failure is
- * OPTINC_ERR_TRANSPORT (or _TIMEOUT) and ends the collective: it is returned to the caller and the
+ * finish it at once; buffers stay untouched until wait(slot) has returned. After a start or a wait
+ * that fails the engine may still use the buffers. A failure is OPTINC_ERR_TRANSPORT (or _TIMEOUT, or
+ * _OUT_OF_MEMORY) and ends the collective: it is returned to the caller and the
  * collective object can only be destroyed. */
 typedef struct optinc_transport {
     void *user;

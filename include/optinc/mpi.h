@@ -25,6 +25,9 @@ typedef struct optinc_mpi_options {
     /* A rank that does not answer for this long ends the context with OPTINC_ERR_TIMEOUT on the
      * ranks that wait for it; 0: they wait for ever, as MPI does. */
     double timeout_seconds;
+    /* Longer messages travel in pieces of this many bytes; 0: whole among ranks of one machine,
+     * otherwise 32 KiB, which MPIs send without asking the receiver first. The same on all ranks. */
+    size_t piece_bytes;
 } optinc_mpi_options;
 
 typedef struct optinc_mpi_context optinc_mpi_context;

@@ -82,7 +82,10 @@ static void place_chunk(oi_run *run, size_t chunk)
     lane->count = run->args->count - lane->first < size ? run->args->count - lane->first : size;
     lane->share = oi_share_elements(lane->count, c->transport.size);
     lane->share_size = optinc_symbols_size(c->codec.bits, lane->share);
-    lane->exponents = chunk == 0 ? lane->packet + OI_HEADER_SIZE : lane->packet;
+    lane->exponents = chunk == 0 ? c->packet + OI_HEADER_SIZE : lane->packet;
+    lane->codes = c->codes[chunk % OI_CODES];
+    lane->received = c->received[chunk % OI_RECEIVED];
+    lane->reduced = c->reduced[chunk % OI_REDUCED];
 }
 
 static void add_feedback(const oi_run *run, const oi_lane *lane)
@@ -170,6 +173,18 @@ static optinc_status agree_chunk(oi_run *run, size_t chunk)
     return status;
 }
 
+/* Room for the exponents of the first chunk of a message like this one. */
+static size_t next_packet_size(const optinc_collective *c, size_t count)
+{
+    size_t chunk = oi_chunk_elements(c, count);
+    size_t size =
+        OI_HEADER_SIZE + optinc_block_count(c->codec.block_size, count < chunk ? count : chunk);
+
+    if (size < OI_PACKET_SIZE)
+        return OI_PACKET_SIZE;
+    return size < OI_PACKET_SIZE_MAX ? size : OI_PACKET_SIZE_MAX;
+}
+
 /* Stage 1 of the first chunk: compares the call as well, and waits for the verdict. `fault`: what is
  * wrong with this rank's arguments. */
 static optinc_status agree_call(oi_run *run, optinc_status fault)
@@ -184,7 +199,10 @@ static optinc_status agree_call(oi_run *run, optinc_status fault)
     oi_lane *lane = lane_of(run, 0);
     optinc_status status;
 
-    memset(lane->packet, 0, OI_PACKET_SIZE);
+    memset(c->packet, 0, run->packet_size);
+    if (fault == OPTINC_OK && run->chunk_count > 0)
+        fault = oi_reserve(c, args->count < run->chunk_elements ? args->count : run->chunk_elements,
+                           run->chunk_count);
     if (fault == OPTINC_OK) {
         place_chunk(run, 0);
         if (args->error_feedback)
@@ -193,19 +211,22 @@ static optinc_status agree_call(oi_run *run, optinc_status fault)
             compute_exponents(run, lane);
         fault = run->fault;
     }
-    oi_agreement_write(fields, OI_HEADER_FIELDS, fault, lane->packet);
+    oi_agreement_write(fields, OI_HEADER_FIELDS, fault, c->packet);
     charge(run, &run->report.seconds_quantise);
-    run->report.bytes_sent += max_bytes(c, OI_PACKET_SIZE);
-    status = oi_start_max(c, slot_of(0), lane->packet, OI_PACKET_SIZE);
+    run->report.bytes_sent += max_bytes(c, run->packet_size);
+    status = oi_start_max(c, slot_of(0), c->packet, run->packet_size);
     if (status == OPTINC_OK)
         status = oi_wait(c, slot_of(0));
     charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
-    status = oi_agreement_read(fields, OI_HEADER_FIELDS, lane->packet, &c->log);
-    if (status == OPTINC_OK && args->error_feedback)
+    status = oi_agreement_read(fields, OI_HEADER_FIELDS, c->packet, &c->log);
+    if (status != OPTINC_OK)
+        return status;
+    c->packet_size = next_packet_size(c, args->count);
+    if (args->error_feedback)
         add_feedback(run, lane);
-    return status;
+    return OPTINC_OK;
 }
 
 /* Non-finite blocks with error feedback: quantising clears them in the caller's state, so what this
@@ -398,7 +419,7 @@ static optinc_status pipeline(oi_run *run)
 static optinc_status confirm(oi_run *run)
 {
     optinc_collective *c = run->collective;
-    uint8_t *packet = c->lanes[0].packet;
+    uint8_t *packet = c->packet;
     optinc_status status;
 
     oi_agreement_write(NULL, 0, run->fault, packet);
@@ -431,8 +452,10 @@ static optinc_status check_arguments(const optinc_collective *c, const optinc_al
 static void cut(oi_run *run)
 {
     const optinc_collective *c = run->collective;
-    size_t first = (size_t)OI_FIRST_BLOCKS * c->codec.block_size;
+    size_t first;
 
+    run->packet_size = c->packet_size;
+    first = (run->packet_size - OI_HEADER_SIZE) * c->codec.block_size;
     run->chunk_elements = oi_chunk_elements(c, run->args->count);
     run->first_elements = first < run->chunk_elements ? first : run->chunk_elements;
     if (run->args->count == 0)

@@ -7,18 +7,17 @@
 
 #include <string.h>
 
-#define PROTOCOL 2u /* what ranks of different builds must share to understand each other */
+#define PROTOCOL 3u /* what ranks of different builds must share to understand each other */
 
 /* Chunks: every exchange waits for the slowest rank, on a busy machine for milliseconds, so they are
- * few and large, as far as the lanes' memory goes; what a link cannot hide is the computing on a
- * message's first and last chunk, about a millisecond per million elements. */
+ * few and large; what a link cannot hide is the computing on a message's first and last chunk, about
+ * a millisecond per million elements. */
 #define CHUNK_ELEMENTS_MIN ((size_t)1 << 19)
 #define CHUNK_ELEMENTS_MAX ((size_t)1 << 20)
 #define CHUNKS_WANTED 4u
 #define CHUNK_MULTIPLE_MAX ((size_t)1 << 15)
 #define PIECE_ELEMENTS ((size_t)1 << 15)
 #define PIECE_ELEMENTS_PER_THREAD ((size_t)1 << 17) /* worth waking threads for */
-#define EXCHANGE_SIZE_PER_RANK_MIN 64u /* float blocks need some room whatever the chunk */
 
 enum {
     FIELD_PROTOCOL,
@@ -93,7 +92,7 @@ static optinc_status set_sizes(optinc_collective *c, size_t chunk_wanted)
 {
     size_t chunk = chunk_wanted ? chunk_wanted : CHUNK_ELEMENTS_MAX;
     size_t threads = c->codec.thread_count;
-    size_t ranks = c->transport.size, share;
+    size_t ranks = c->transport.size, size;
 
     if (chunk > SIZE_MAX / 16 || threads > 4096)
         return oi_fail(&c->log, OPTINC_ERR_OVERFLOW, "chunks of %zu elements, %zu threads", chunk,
@@ -104,34 +103,25 @@ static optinc_status set_sizes(optinc_collective *c, size_t chunk_wanted)
     c->chunk_elements = round_up(chunk, c->chunk_multiple);
     c->piece_elements = round_up(threads > 1 ? PIECE_ELEMENTS_PER_THREAD * threads : PIECE_ELEMENTS,
                                  c->codec.block_size);
-    share =
-        optinc_symbols_size(c->codec.bits, oi_share_elements(c->chunk_elements, c->transport.size));
-    if (share < EXCHANGE_SIZE_PER_RANK_MIN)
-        share = EXCHANGE_SIZE_PER_RANK_MIN;
-    if (!oi_size_multiply(share, ranks, &c->exchange_size))
+    c->packet_size = OI_PACKET_SIZE;
+    c->float_elements = round_up(c->codec.block_size, ranks);
+    if (!oi_size_multiply(optinc_symbols_size(c->codec.bits, oi_share_elements(c->chunk_elements,
+                                                                               c->transport.size)),
+                          ranks, &size))
         return oi_fail(&c->log, OPTINC_ERR_OVERFLOW, "chunks of %zu elements, %zu ranks", chunk,
                        ranks);
     return OPTINC_OK;
 }
 
-static optinc_status allocate_lanes(optinc_collective *c)
+/* What does not depend on messages. */
+static optinc_status allocate_blocks(optinc_collective *c)
 {
-    size_t blocks = optinc_block_count(c->codec.block_size, c->chunk_elements);
-
     c->scratch = oi_allocate(c->codec.block_size, sizeof *c->scratch);
-    if (!c->scratch)
+    c->float_values = oi_allocate(c->float_elements, sizeof *c->float_values);
+    c->float_received = oi_allocate(c->float_elements, sizeof *c->float_received);
+    c->float_sum = oi_allocate(c->float_elements / c->transport.size, sizeof *c->float_sum);
+    if (!c->scratch || !c->float_values || !c->float_received || !c->float_sum)
         return oi_fail(&c->log, OPTINC_ERR_OUT_OF_MEMORY, "no memory for a block");
-    for (uint32_t i = 0; i < OI_LANES; i++) {
-        oi_lane *lane = &c->lanes[i];
-
-        lane->packet = oi_allocate(OI_PACKET_SIZE + blocks, 1);
-        lane->codes = oi_allocate(c->exchange_size, 1);
-        lane->received = oi_allocate(c->exchange_size, 1);
-        lane->reduced = oi_allocate(c->exchange_size / c->transport.size, 1);
-        if (!lane->packet || !lane->codes || !lane->received || !lane->reduced)
-            return oi_fail(&c->log, OPTINC_ERR_OUT_OF_MEMORY,
-                           "no memory for chunks of %zu elements", c->chunk_elements);
-    }
     return OPTINC_OK;
 }
 
@@ -183,7 +173,7 @@ static optinc_status build(optinc_collective *c, const optinc_design *design,
     if (status == OPTINC_OK)
         status = optinc_switch_create(design, backend, &switch_options, &c->log, &c->sw);
     if (status == OPTINC_OK)
-        status = allocate_lanes(c);
+        status = allocate_blocks(c);
     return status;
 }
 
@@ -207,14 +197,14 @@ static optinc_status agree(optinc_collective *c, const optinc_design *design,
     };
     optinc_status status;
 
-    _Static_assert(OI_AGREEMENT_SIZE(FIELD_COUNT) <= sizeof c->settings, "settings fit the packet");
-    oi_agreement_write(fields, FIELD_COUNT, fault, c->settings);
-    status = oi_start_max(c, 0, c->settings, OI_AGREEMENT_SIZE(FIELD_COUNT));
+    _Static_assert(OI_AGREEMENT_SIZE(FIELD_COUNT) <= sizeof c->packet, "settings fit the packet");
+    oi_agreement_write(fields, FIELD_COUNT, fault, c->packet);
+    status = oi_start_max(c, 0, c->packet, OI_AGREEMENT_SIZE(FIELD_COUNT));
     if (status == OPTINC_OK)
         status = oi_wait(c, 0);
     if (status != OPTINC_OK)
         return oi_fail(&c->log, status, "the transport failed while the ranks compared settings");
-    return oi_agreement_read(fields, FIELD_COUNT, c->settings, &c->log);
+    return oi_agreement_read(fields, FIELD_COUNT, c->packet, &c->log);
 }
 
 static bool transport_usable(const optinc_transport *t)
@@ -299,11 +289,9 @@ void optinc_collective_destroy(optinc_collective **collective)
      * are left to it: a leak is better than writes to freed memory. */
     if (c->in_flight != 0)
         return;
-    for (uint32_t i = 0; i < OI_LANES; i++) {
-        oi_free(c->lanes[i].packet);
-        oi_free(c->lanes[i].codes);
-        oi_free(c->lanes[i].received);
-        oi_free(c->lanes[i].reduced);
-    }
+    oi_free(c->float_values);
+    oi_free(c->float_received);
+    oi_free(c->float_sum);
+    oi_release(c);
     oi_free(c);
 }

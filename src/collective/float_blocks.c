@@ -44,26 +44,25 @@ static void sum_in_rank_order(const oi_run *run, const float *x, size_t share, f
     }
 }
 
-/* values [count], count <= what the lane's buffers hold as floats */
-static optinc_status reduce_piece(oi_run *run, oi_lane *lane, uint32_t slot, const float *values,
-                                  size_t count, float *output)
+/* values [count], count <= block_size */
+static optinc_status reduce_block(oi_run *run, uint32_t slot, const float *values, size_t count,
+                                  float *output)
 {
     optinc_collective *c = run->collective;
     uint32_t ranks = c->transport.size;
     size_t share = (count + ranks - 1) / ranks;
-    void *codes = lane->codes, *received = lane->received, *reduced = lane->reduced;
-    float *send = codes;
+    float *send = c->float_values;
     optinc_status status;
 
     memcpy(send, values, count * sizeof *send);
     memset(send + count, 0, (share * ranks - count) * sizeof *send);
-    status = oi_start_alltoall(c, slot, send, received, share * sizeof *send);
+    status = oi_start_alltoall(c, slot, send, c->float_received, share * sizeof *send);
     if (status == OPTINC_OK)
         status = oi_wait(c, slot);
     if (status != OPTINC_OK)
         return status;
-    sum_in_rank_order(run, received, share, reduced);
-    status = oi_start_allgather(c, slot, reduced, send, share * sizeof *send);
+    sum_in_rank_order(run, c->float_received, share, c->float_sum);
+    status = oi_start_allgather(c, slot, c->float_sum, send, share * sizeof *send);
     if (status == OPTINC_OK)
         status = oi_wait(c, slot);
     if (status != OPTINC_OK)
@@ -76,27 +75,20 @@ static optinc_status reduce_piece(oi_run *run, oi_lane *lane, uint32_t slot, con
 optinc_status oi_reduce_float_blocks(oi_run *run, oi_lane *lane, uint32_t slot, const float *values,
                                      float *output)
 {
-    const optinc_collective *c = run->collective;
-    size_t block_size = c->codec.block_size;
-    size_t blocks = optinc_block_count(c->codec.block_size, lane->count);
-    size_t piece_max = c->exchange_size / sizeof(float) / c->transport.size * c->transport.size;
+    size_t block_size = run->collective->codec.block_size;
+    size_t blocks = optinc_block_count((uint32_t)block_size, lane->count);
 
     for (size_t block = 0; block < blocks; block++) {
-        size_t end;
+        size_t first = block * block_size;
+        size_t count = lane->count - first < block_size ? lane->count - first : block_size;
+        optinc_status status;
 
         if (lane->exponents[block] != OPTINC_EXPONENT_NON_FINITE)
             continue;
         run->report.blocks_non_finite++;
-        end = (block + 1) * block_size < lane->count ? (block + 1) * block_size : lane->count;
-        for (size_t first = block * block_size; first < end;) {
-            size_t count = end - first < piece_max ? end - first : piece_max;
-            optinc_status status =
-                reduce_piece(run, lane, slot, values + first, count, output + first);
-
-            if (status != OPTINC_OK)
-                return status;
-            first += count;
-        }
+        status = reduce_block(run, slot, values + first, count, output + first);
+        if (status != OPTINC_OK)
+            return status;
     }
     return OPTINC_OK;
 }

@@ -3,7 +3,13 @@
  *
  * A message is cut into chunks of whole blocks. A chunk lives in one of OI_LANES lanes while it goes
  * through its stages: exponents agreed, codes exchanged, shares reduced, results gathered. A lane has
- * one operation in flight at a time, so its number is its transport slot. */
+ * one operation in flight at a time, so its number is its transport slot. What a stage needs for a
+ * few steps only, chunks take in turn.
+ *
+ * Memory: lanes are made when a message first needs them, for the largest chunk so far, and kept. With
+ * chunks of c elements of B bits and n = min(chunks, OI_LANES) of them that is at most
+ *   c B/8 (min(n, OI_CODES) + min(n, OI_RECEIVED) + min(n, OI_REDUCED)/K) + n c/block_size
+ * bytes beside what is fixed: 7.8 bytes for each element of a chunk with B = 8 and K = 4. */
 #ifndef OI_COLLECTIVE_STATE_H
 #define OI_COLLECTIVE_STATE_H
 
@@ -12,27 +18,39 @@
 #define OI_STAGE_STEPS 2u /* from an exchange's start to the wait for it */
 /* three exchanges in flight, one chunk being finished */
 #define OI_LANES (3u * OI_STAGE_STEPS + 1u)
+/* In step t chunk t-4 is reduced before t-2 is sent, and t-6 finished after both. */
+#define OI_CODES (2u * OI_STAGE_STEPS + 1u)
+#define OI_RECEIVED OI_STAGE_STEPS
+#define OI_REDUCED (OI_STAGE_STEPS + 1u)
 #define OI_SLOT_CONFIRM OI_LANES
 _Static_assert(OI_SLOT_CONFIRM < OPTINC_TRANSPORT_SLOTS, "every lane has a slot");
 
 /* The header that all ranks compare travels with the exponents of the first blocks, so that a small
- * message needs one MAX all-reduce. The packet's size cannot depend on what is being compared. */
-#define OI_PACKET_SIZE 256u
-#define OI_HEADER_FIELDS 3u /* count, step, op */
+ * message needs one MAX all-reduce. The packet's size cannot depend on what is being compared, but it
+ * may on what the ranks agreed on last: jobs repeat their sizes. */
+#define OI_PACKET_SIZE 256u      /* with no call before */
+#define OI_PACKET_SIZE_MAX 8192u /* exponents of two million elements */
+#define OI_HEADER_FIELDS 3u      /* count, step, op */
 #define OI_HEADER_SIZE (16u * OI_HEADER_FIELDS + 1u)
-#define OI_FIRST_BLOCKS (OI_PACKET_SIZE - OI_HEADER_SIZE)
 
 typedef struct oi_lane {
     size_t first; /* the chunk's first element in the message */
     size_t count;
-    size_t share;       /* elements that each rank reduces: ceil(count/K), a multiple of 4 */
-    size_t share_size;  /* their bytes, packed */
-    uint8_t *packet;    /* what goes through the MAX all-reduce */
-    uint8_t *exponents; /* in the packet */
-    uint8_t *codes;     /* [K][share_size] this rank's; later the gathered results */
-    uint8_t *received;  /* [K][share_size] all ranks' codes of this rank's share */
-    uint8_t *reduced;   /* [share_size] */
+    size_t share;      /* elements that each rank reduces: ceil(count/K), a multiple of 4 */
+    size_t share_size; /* their bytes, packed */
+    uint8_t *packet;   /* the lane's own: the exponents of all its chunks but chunk 0 */
+    uint8_t *exponents;
+    uint8_t *codes;    /* [K][share_size] this rank's; later the gathered results */
+    uint8_t *received; /* [K][share_size] all ranks' codes of this rank's share */
+    uint8_t *reduced;  /* [share_size] */
 } oi_lane;
+
+/* What the lanes of a size need. */
+typedef struct oi_sizes {
+    size_t lanes;
+    size_t packet;   /* bytes */
+    size_t exchange; /* bytes of codes, and of received; K times those of reduced */
+} oi_sizes;
 
 struct optinc_collective {
     optinc_transport transport;
@@ -47,16 +65,25 @@ struct optinc_collective {
     uint64_t seed;
     bool switch_stochastic;
     bool confirm;          /* the backend may fail in the middle: agree on the end as well */
-    size_t chunk_elements; /* capacity of a lane; a multiple of the block size */
+    size_t chunk_elements; /* the largest; a multiple of the block size */
     bool chunk_set;        /* by the caller: every message is cut so */
     size_t chunk_multiple; /* of the block size, and of 4K where that is small */
     size_t piece_elements; /* between two calls of the transport's progress */
-    size_t exchange_size;  /* bytes of a lane's codes, and of received */
+    oi_sizes sizes;        /* of what is allocated */
+    size_t packet_size;    /* of the next call */
     float *scratch;        /* [block_size] */
-    optinc_status broken;  /* the transport's failure that ended this object */
-    uint32_t in_flight;    /* bit per slot */
-    uint8_t settings[OI_PACKET_SIZE]; /* what the ranks compare at creation */
+    /* a block in float: [float_elements] twice, and a share of them; whole shares of K ranks */
+    size_t float_elements;
+    float *float_values;
+    float *float_received;
+    float *float_sum;
+    optinc_status broken;               /* the transport's failure that ended this object */
+    uint32_t in_flight;                 /* bit per slot */
+    uint8_t packet[OI_PACKET_SIZE_MAX]; /* of chunk 0, and what the ranks compare at creation */
     oi_lane lanes[OI_LANES];
+    uint8_t *codes[OI_CODES];
+    uint8_t *received[OI_RECEIVED];
+    uint8_t *reduced[OI_REDUCED];
 };
 
 /* Transport calls: count what is in flight, remember the failure that ends the object. */
@@ -69,8 +96,12 @@ optinc_status oi_start_allgather(optinc_collective *collective, uint32_t slot, c
 optinc_status oi_wait(optinc_collective *collective, uint32_t slot) OPTINC_WARN_UNUSED;
 void oi_progress(const optinc_collective *collective);
 
-/* Elements of the chunks of a message, and of its first chunk: the same on every rank. */
+/* Elements of the chunks of a message: the same on every rank. */
 size_t oi_chunk_elements(const optinc_collective *collective, size_t count);
+/* Memory for `chunks` chunks of `elements`. */
+optinc_status oi_reserve(optinc_collective *collective, size_t elements,
+                         size_t chunks) OPTINC_WARN_UNUSED;
+void oi_release(optinc_collective *collective);
 /* ceil(count / ranks), rounded up to a multiple of 4 so that shares begin at whole bytes */
 size_t oi_share_elements(size_t count, uint32_t ranks);
 
@@ -81,6 +112,7 @@ typedef struct oi_run {
     optinc_allreduce_report report;
     size_t chunk_elements;
     size_t first_elements; /* of chunk 0: its exponents must fit the packet */
+    size_t packet_size;
     size_t chunk_count;
     uint8_t exponent_max; /* of the blocks that went through the switch */
     optinc_status fault;  /* the first failure of codec or switch on this rank */
@@ -90,7 +122,7 @@ typedef struct oi_run {
 
 /* Reduces the lane's blocks marked OPTINC_EXPONENT_NON_FINITE in float: alltoall of the values, sum
  * in rank order, allgather. `values` [lane->count] is this rank's part, `output` [lane->count] gets
- * the result and may equal values. The lane's buffers are free for it. */
+ * the result and may equal values. */
 optinc_status oi_reduce_float_blocks(oi_run *run, oi_lane *lane, uint32_t slot, const float *values,
                                      float *output) OPTINC_WARN_UNUSED;
 

@@ -5,9 +5,8 @@
 
 static optinc_status started(optinc_collective *collective, uint32_t slot, optinc_status status)
 {
-    if (status == OPTINC_OK)
-        collective->in_flight |= 1u << slot;
-    else
+    collective->in_flight |= 1u << slot;
+    if (status != OPTINC_OK)
         collective->broken = status;
     return status;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The transport alone: transfers of more than count_max bytes (INT_MAX, here 1000) through derived
- * types; and the time limit. */
+/* The transport alone: messages in pieces, maxima, and the time limit. */
 #include "mpi_check.h"
 
 #include "transport.h"
@@ -11,12 +10,13 @@
 
 static int rank, size;
 
-static void open_transport(oi_mpi_transport *t, MPI_Comm comm, size_t count_max, double timeout)
+static void open_transport(oi_mpi_transport *t, MPI_Comm comm, size_t piece_size, double timeout)
 {
+    const oi_mpi_transport_options options = {timeout, piece_size};
     MPI_Comm own;
 
     CHECK(MPI_Comm_dup(comm, &own) == MPI_SUCCESS);
-    CHECK(oi_mpi_transport_open(t, own, count_max, timeout, NULL) == OPTINC_OK);
+    CHECK(oi_mpi_transport_open(t, own, &options, NULL) == OPTINC_OK);
 }
 
 static uint8_t pattern(int from, int to, size_t i)
@@ -24,15 +24,16 @@ static uint8_t pattern(int from, int to, size_t i)
     return (uint8_t)(i * 31 + (size_t)from * 17 + (size_t)to * 5 + 1);
 }
 
-static void check_transfers(size_t bytes)
+static void check_transfers(size_t bytes, size_t piece_size)
 {
     oi_mpi_transport t;
-    size_t total = bytes * (size_t)size;
+    size_t total = bytes * (size_t)size + 1;
     uint8_t *send = malloc(total), *received = malloc(total), *gathered = malloc(total);
     int right = (rank + 1) % size, left = (rank + size - 1) % size;
 
     CHECK(send && received && gathered);
-    open_transport(&t, MPI_COMM_WORLD, 1000, 0.0);
+    open_transport(&t, MPI_COMM_WORLD, piece_size, 0.0);
+    CHECK(t.one_machine);
     for (int to = 0; to < size; to++)
         for (size_t i = 0; i < bytes; i++)
             send[(size_t)to * bytes + i] = pattern(rank, to, i);
@@ -63,13 +64,13 @@ static void check_transfers(size_t bytes)
 }
 
 /* Bytes are unsigned: 128 and more are the largest, not the smallest. */
-static void check_max(size_t bytes)
+static void check_max(size_t bytes, size_t piece_size)
 {
     oi_mpi_transport t;
     uint8_t *data = malloc(bytes);
 
     CHECK(data != NULL);
-    open_transport(&t, MPI_COMM_WORLD, INT_MAX, 0.0);
+    open_transport(&t, MPI_COMM_WORLD, piece_size, 0.0);
     for (size_t i = 0; i < bytes; i++)
         data[i] = (uint8_t)((i + (size_t)rank * 67) % 256);
     CHECK(t.interface.start_max(&t, 3, data, bytes) == OPTINC_OK);
@@ -91,8 +92,8 @@ static void check_overflow(void)
     uint8_t byte = 0;
 
     open_transport(&t, MPI_COMM_SELF, 1000, 0.0);
-    CHECK(t.interface.start_alltoall(&t, 0, &byte, &byte, 1001000) == OPTINC_ERR_OVERFLOW);
-    CHECK(t.interface.start_max(&t, 0, &byte, (size_t)INT_MAX + 1) == OPTINC_ERR_OVERFLOW);
+    CHECK(t.interface.start_alltoall(&t, 0, &byte, &byte, ((size_t)INT_MAX + 1) * 1000) ==
+          OPTINC_ERR_OVERFLOW);
     oi_mpi_transport_close(&t);
 }
 
@@ -102,9 +103,10 @@ static void check_timeout(void)
 {
     static uint8_t data[16];
     oi_mpi_transport t;
-    MPI_Status statuses[OI_MPI_REQUESTS];
+    optinc_status status = OPTINC_ERR_TIMEOUT;
 
-    open_transport(&t, MPI_COMM_WORLD, INT_MAX, 0.05);
+    open_transport(&t, MPI_COMM_WORLD, 0, 30.0);
+    t.timeout_seconds = 0.05;
     memset(data, rank, sizeof data);
     if (rank == 0)
         MPI_Barrier(MPI_COMM_WORLD);
@@ -113,8 +115,22 @@ static void check_timeout(void)
         CHECK(t.interface.wait(&t, 1) == OPTINC_ERR_TIMEOUT);
         MPI_Barrier(MPI_COMM_WORLD);
     }
-    MPI_Waitall(OI_MPI_REQUESTS, t.requests[1], statuses);
+    while (status == OPTINC_ERR_TIMEOUT)
+        status = t.interface.wait(&t, 1);
+    CHECK(status == OPTINC_OK);
     CHECK(data[0] == size - 1);
+    oi_mpi_transport_close(&t);
+}
+
+static void check_piece_sizes(void)
+{
+    const oi_mpi_transport_options options = {0.0, rank == size - 1 ? 500 : 1000};
+    oi_mpi_transport t;
+    MPI_Comm own;
+
+    CHECK(MPI_Comm_dup(MPI_COMM_WORLD, &own) == MPI_SUCCESS);
+    CHECK(oi_mpi_transport_open(&t, own, &options, NULL) ==
+          (size > 1 ? OPTINC_ERR_MISMATCH : OPTINC_OK));
     oi_mpi_transport_close(&t);
 }
 
@@ -123,14 +139,18 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
-    check_transfers(1);
-    check_transfers(999);
-    check_transfers(1000);
-    check_transfers(1001);
-    check_transfers(123456);
-    check_max(1);
-    check_max(256);
-    check_max(100000);
+    check_transfers(0, 1000);
+    check_transfers(1, 1000);
+    check_transfers(999, 1000);
+    check_transfers(1000, 1000);
+    check_transfers(1001, 1000);
+    check_transfers(123456, 1000);
+    check_transfers(123456, 0);
+    check_max(1, 0);
+    check_max(256, 0);
+    check_max(100000, 0);
+    check_max(100000, 999);
+    check_piece_sizes();
     check_overflow();
     if (size > 1)
         check_timeout();
