@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "describe.h"
+#include "eye.h"
 #include "photonic.h"
 
 #define SWEEP_STEPS_MAX 1000u
@@ -29,6 +30,7 @@ typedef struct simulate_request {
     const char *tolerance;
     double tolerance_max;
     double yield;
+    const char *eye_path;
     const char *path;
     bool per_layer;
     bool json;
@@ -227,6 +229,33 @@ static optinc_status find_tolerance(const simulate_request *request, const optin
     return status;
 }
 
+/* The receivers' eyes on the first of the chips, as a picture. */
+static optinc_status simulate_eye(const simulate_request *request, const optinc_design *design,
+                                  json_t *object)
+{
+    const optinc_eye_options options = {.photonic = request->options.photonic,
+                                        .level = request->options.level,
+                                        .seed = request->options.seed};
+    optinc_eye *eye = NULL;
+    cli_output output;
+    optinc_status status = optinc_eye_create(design, &options, &cli_log, &eye);
+
+    if (status)
+        return status;
+    if (!cli_output_open(&output, request->eye_path)) {
+        status = OPTINC_ERR_IO;
+    } else {
+        eye_draw(output.stream, eye, false);
+        if (!cli_output_commit(&output))
+            status = OPTINC_ERR_IO;
+    }
+    if (!status && !request->json)
+        eye_print(eye);
+    cli_json_set(object, "eyes", eye_json(eye));
+    optinc_eye_destroy(&eye);
+    return status;
+}
+
 static optinc_status simulate_all(const simulate_request *request, const optinc_design *design,
                                   json_t *object)
 {
@@ -245,6 +274,8 @@ static optinc_status simulate_all(const simulate_request *request, const optinc_
     }
     if (!status && request->hardware.calibrate)
         status = simulate_before(request, design, object);
+    if (!status && request->eye_path)
+        status = simulate_eye(request, design, object);
     if (!status && request->per_layer)
         status = simulate_layers(request, design, layers);
     if (!status && request->sweep.steps)
@@ -313,7 +344,7 @@ static bool resolve(simulate_request *request)
 static int run(int argc, char **argv)
 {
     simulate_request request = {.tolerance_max = 0.1, .yield = 0.9};
-    cli_option options[CLI_PHOTONIC_OPTIONS + 13];
+    cli_option options[CLI_PHOTONIC_OPTIONS + 14];
     int count = cli_photonic_options(&request.hardware, options), operand_count;
 
     request.options = optinc_simulate_defaults();
@@ -337,6 +368,8 @@ static int run(int argc, char **argv)
                                   "where that search starts; default 0.1");
     options[count++] =
         cli_number("--yield", &request.yield, "SHARE", -1e-300, 1.0000001, "default 0.9");
+    options[count++] = cli_text("--eye", &request.eye_path, "FILE.svg",
+                                "also eye diagrams at the last receivers of the first chip");
     options[count++] =
         cli_count("--threads", &request.threads, "T", 1, 1024, "threads; default: all cores");
     options[count++] = cli_seed_option(&request.options.seed, "of chips, codes, noise; default 1");

@@ -361,6 +361,47 @@ OPTINC_API optinc_status optinc_tolerance(const optinc_design *design,
                                           const optinc_progress *progress, const optinc_log *log,
                                           double *value) OPTINC_WARN_UNUSED;
 
+/* ---- Eyes ---- */
+
+/* What the receivers of a unit's last layer see: the values of random codes one after the other on
+ * one chip, held for a symbol each, through a Bessel filter of fourth order with the device's
+ * receiver_bandwidth_ghz (as reference receivers for PAM4 have), cut into pieces of two symbol
+ * periods around the instants of decision. Noise is drawn once a symbol. */
+typedef struct optinc_eye_options {
+    optinc_photonic_options photonic; /* the chip is number chip_first */
+    uint32_t level;                   /* of the design */
+    uint32_t symbol_count;            /* 64 .. 65,536; 0: 8,192 */
+    uint64_t seed;                    /* of the codes and of the noise */
+} optinc_eye_options;
+
+#define OPTINC_EYE_COLUMNS 128u /* column c is at (c - 64) / 64 symbol periods */
+#define OPTINC_EYE_ROWS 100u    /* row r holds values from 4 - (r + 1) / 20 to 4 - r / 20 */
+
+/* One output digit; values in units of digits, the levels 0 .. 3 and the thresholds 0.5, 1.5, 2.5. */
+typedef struct optinc_eye_digit {
+    uint64_t symbols[4]; /* that should have been 0 .. 3 */
+    double mean[4];      /* of their values at the instant of decision; NaN where there are none */
+    double spread[4];    /* standard deviation of the same */
+    double noise[4];     /* the part of it that is noise */
+    double height[3];    /* lowest value that belongs above the threshold less the highest below */
+    double width[3];     /* symbol periods around the instant in which the eye is open; 0: shut */
+    uint64_t symbol_errors;
+    /* Of Gaussian noise as measured at each level around the values without noise: sum of Q. */
+    double error_rate;
+    uint32_t density[OPTINC_EYE_ROWS][OPTINC_EYE_COLUMNS]; /* traces there */
+} optinc_eye_digit;
+
+typedef struct optinc_eye optinc_eye;
+
+OPTINC_API optinc_status optinc_eye_create(const optinc_design *design,
+                                           const optinc_eye_options *options, const optinc_log *log,
+                                           optinc_eye **eye) OPTINC_WARN_UNUSED;
+/* Safe on NULL and twice; sets *eye to NULL. */
+OPTINC_API void optinc_eye_destroy(optinc_eye **eye);
+OPTINC_API uint32_t optinc_eye_digit_count(const optinc_eye *eye);
+/* Borrowed; digit 0 is the least significant. */
+OPTINC_API const optinc_eye_digit *optinc_eye_digit_at(const optinc_eye *eye, uint32_t digit);
+
 /* ---- Export ---- */
 
 /* The circuits of a unit's layers as the backend photonic builds them: columns are the layer's

@@ -64,6 +64,13 @@ double oi_intensity_noise(const optinc_device *device);
 size_t oi_photonic_scratch_size(const oi_photonic *photonic);
 optinc_status oi_photonic_reduce(const oi_photonic *photonic, const oi_photonic_chip *chip,
                                  const optinc_batch *batch);
+/* What the last receivers see in place of what they decide: values [element][digits_out], in units of
+ * digits; with or without the receivers' noise. batch->result is not touched. */
+optinc_status oi_photonic_receive(const oi_photonic *photonic, const oi_photonic_chip *chip,
+                                  const optinc_batch *batch, bool noise, double *values);
+
+/* The largest code of which N do not overflow the result: T + D/2 < D 2^bits_out. */
+uint64_t oi_largest_code(const optinc_spec *spec);
 
 /* The tile kernels, one set an instruction set; all give the same bits. */
 typedef struct oi_photonic_kernels {

@@ -25,6 +25,7 @@ typedef struct run {
     double *leaked_sums;
     uint32_t *words; /* [TILE][noise_words] */
     float *normals;
+    double *values; /* where the receivers' values go in place of decisions; NULL: decide */
 } run;
 
 static size_t noise_word_count(const oi_photonic *photonic)
@@ -198,6 +199,16 @@ static void slice(const run *w, size_t first, uint32_t count)
         }
 }
 
+/* values [element][digits_out] of the whole batch */
+static void copy_values(const run *w, size_t first, uint32_t count)
+{
+    uint32_t digits = w->photonic->digits_out;
+
+    for (uint32_t e = 0; e < count; e++)
+        for (uint32_t j = 0; j < digits; j++)
+            w->values[(first + e) * digits + j] = w->x[(size_t)j * TILE + e];
+}
+
 static void run_tile(run *w, size_t first, uint32_t count)
 {
     combine_ports(w, first, count);
@@ -212,7 +223,10 @@ static void run_tile(run *w, size_t first, uint32_t count)
         w->kernels->normals(w->words, TILE * w->noise_words / 2, w->normals);
     }
     run_layers(w);
-    slice(w, first, count);
+    if (w->values)
+        copy_values(w, first, count);
+    else
+        slice(w, first, count);
 }
 
 static bool is_noisy(const oi_photonic *photonic, const oi_photonic_chip *chip)
@@ -225,10 +239,14 @@ static bool is_noisy(const oi_photonic *photonic, const oi_photonic_chip *chip)
     return false;
 }
 
-optinc_status oi_photonic_reduce(const oi_photonic *photonic, const oi_photonic_chip *chip,
-                                 const optinc_batch *batch)
+static optinc_status run_batch(const oi_photonic *photonic, const oi_photonic_chip *chip,
+                               const optinc_batch *batch, bool noise, double *values)
 {
-    run w = {.photonic = photonic, .chip = chip, .batch = batch, .kernels = choose_kernels()};
+    run w = {.photonic = photonic,
+             .chip = chip,
+             .batch = batch,
+             .kernels = choose_kernels(),
+             .values = values};
     double *scratch = batch->scratch;
     oi_float_mode mode;
     uint32_t word[4];
@@ -243,7 +261,7 @@ optinc_status oi_photonic_reduce(const oi_photonic *photonic, const oi_photonic_
         w.leaked_sums = w.sums + sum_count(photonic);
     w.words = (uint32_t *)(w.sums + 2 * sum_count(photonic));
     w.normals = (float *)(w.words + noise_word_count(photonic) * TILE);
-    if (is_noisy(photonic, chip))
+    if (noise && is_noisy(photonic, chip))
         w.noise_words = noise_word_count(photonic);
     oi_philox(batch->stream.seed, photonic->salt, batch->unit_index, OI_PURPOSE_RECEIVER, word);
     w.noise_seed = ((uint64_t)word[1] << 32) | word[0];
@@ -255,4 +273,16 @@ optinc_status oi_photonic_reduce(const oi_photonic *photonic, const oi_photonic_
     }
     oi_float_mode_leave(mode);
     return OPTINC_OK;
+}
+
+optinc_status oi_photonic_reduce(const oi_photonic *photonic, const oi_photonic_chip *chip,
+                                 const optinc_batch *batch)
+{
+    return run_batch(photonic, chip, batch, true, NULL);
+}
+
+optinc_status oi_photonic_receive(const oi_photonic *photonic, const oi_photonic_chip *chip,
+                                  const optinc_batch *batch, bool noise, double *values)
+{
+    return run_batch(photonic, chip, batch, noise, values);
 }

@@ -47,8 +47,7 @@ optinc_simulate_options optinc_simulate_defaults(void)
                                      .target_error_rate = 1e-4};
 }
 
-/* The largest code of which N do not overflow the result: T + D/2 < D 2^bits_out. */
-static uint64_t largest_code(const optinc_spec *spec)
+uint64_t oi_largest_code(const optinc_spec *spec)
 {
     uint64_t all = (UINT64_C(1) << spec->bits_in) - 1;
     unsigned __int128 top = (unsigned __int128)1 << (spec->bits_out + spec->divisor_log2);
@@ -310,7 +309,7 @@ static optinc_status run_job(job *j, const optinc_progress *progress, const opti
 
     if (!trial_errors)
         return OPTINC_ERR_OUT_OF_MEMORY;
-    j->code_max = largest_code(spec);
+    j->code_max = oi_largest_code(spec);
     j->all_codes = j->code_max == (UINT64_C(1) << spec->bits_in) - 1;
     j->stride = (size_t)BATCH / 8 * spec->bits_in;
     j->result_size = (size_t)BATCH / 8 * spec->bits_out;

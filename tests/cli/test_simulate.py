@@ -68,6 +68,29 @@ class Light(ProgramTest):
                  says=["--correct: found beside --calibrate self"])
         self.bad("simulate", self.design, "--calibrate", "well", says=["--calibrate"])
 
+    def test_eye(self):
+        device = ROOT / "devices" / "published-best.yaml"
+        picture = self.path("eye.svg")
+        found = self.simulate("--mapping", "direct", "--device", device, "--correct", "--eye",
+                              picture)
+        self.assertEqual([eye["digit"] for eye in found["eyes"]], [0, 1, 2, 3])
+        for eye in found["eyes"]:
+            self.assertEqual(eye["symbols"], 8192 - 12)
+            self.assertTrue(all(0 <= width <= 1 for width in eye["width"]))
+            for level, mean in enumerate(eye["mean"]):
+                self.assertLess(abs(mean - level), 0.3)
+        tree = xml.etree.ElementTree.parse(picture)
+        text = " ".join(tree.getroot().itertext())
+        self.assertIn("digit 3, most significant", text)
+        self.assertLess(pathlib.Path(picture).stat().st_size, 200000)
+        ideal = self.simulate("--eye", picture)["eyes"]
+        self.assertTrue(all(abs(h - 1) < 1e-6 for eye in ideal for h in eye["height"]))
+        self.assertTrue(all(eye["error_rate"] == 0 for eye in ideal))
+        out = self.good("simulate", self.design, "--trials", 1, "--codes", 10, "--eye", picture)
+        self.assertIn("eye of digit 0 height 1 of 1, width 1 of a symbol; errors 0 of 8180", out)
+        self.bad("simulate", self.design, "--trials", 1, "--codes", 10, "--eye",
+                 self.path("no/such/eye.svg"), says=["eye.svg"])
+
     def test_published_devices(self):
         for name in ["ideal", "published-best", "published-conservative"]:
             device = ROOT / "devices" / f"{name}.yaml"
