@@ -87,7 +87,7 @@ class Light(ProgramTest):
         self.assertTrue(all(abs(h - 1) < 1e-6 for eye in ideal for h in eye["height"]))
         self.assertTrue(all(eye["error_rate"] == 0 for eye in ideal))
         out = self.good("simulate", self.design, "--trials", 1, "--codes", 10, "--eye", picture)
-        self.assertIn("eye of digit 0 height 1 of 1, width 1 of a symbol; errors 0 of 8180", out)
+        self.assertIn("eye of digit 0 height 1 of 1, width 0.984 of a symbol; errors 0 of 8180", out)
         self.bad("simulate", self.design, "--trials", 1, "--codes", 10, "--eye",
                  self.path("no/such/eye.svg"), says=["eye.svg"])
 
