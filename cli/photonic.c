@@ -67,6 +67,8 @@ int cli_photonic_options(cli_photonic *request, cli_option *options)
     options[count++] = cli_flag("--correct", &request->correct, "the same as --calibrate local");
     options[count++] = cli_flag("--search", &request->search,
                                 "then the DAC codes beside these are tried, for small circuits");
+    options[count++] = cli_flag("--dummies", &request->dummies,
+                                "meshes with equal loss on all ways; direct circuits have none");
     options[count++] = cli_choice("--bias", &request->bias, biases,
                                   "one more mode of light, or added at the receivers");
     return count;
@@ -85,6 +87,7 @@ bool cli_photonic_resolve(const cli_photonic *request, optinc_photonic_options *
     options->correct_errors = request->correct || request->calibrate == 1;
     options->self_configure = request->calibrate == 2;
     options->search_steps = request->search;
+    options->dummies = request->dummies;
     options->bias_electronic = request->bias == 1;
     options->direct = request->mapping == 1;
     options->layout = (optinc_mesh_layout)request->layout;

@@ -7,7 +7,7 @@
 #include "options.h"
 
 #define CLI_PHOTONIC_VALUES 13
-#define CLI_PHOTONIC_OPTIONS (CLI_PHOTONIC_VALUES + 9)
+#define CLI_PHOTONIC_OPTIONS (CLI_PHOTONIC_VALUES + 10)
 
 typedef struct cli_photonic {
     const char *device_path;
@@ -16,6 +16,7 @@ typedef struct cli_photonic {
     bool correct;
     int calibrate; /* index into none, local, self */
     bool search;
+    bool dummies;
     int bias;    /* index into optical, electronic */
     int mapping; /* index into design, direct */
     int layout;

@@ -206,6 +206,9 @@ typedef struct optinc_circuit_options {
     optinc_cell_form form;     /* of the meshes: PHYSICAL or SYMMETRIC */
     uint32_t segment_side;     /* SEGMENTED: must divide rows and cols */
     bool bias_last;            /* DIRECT: the last column is the bias, combined last */
+    bool balance;              /* SVD, SEGMENTED: where two ways meet, the one with fewer elements
+                                  gets dummies, waveguides with an element's loss, so that known
+                                  loss is common to all ways */
     double loss_db;            /* DIRECT: an MZI's, which the trees' shares make up for; 0 .. 30 */
 } optinc_circuit_options;
 
@@ -241,6 +244,7 @@ typedef struct optinc_circuit_info {
     uint32_t depth; /* columns */
     size_t element_count;
     size_t mzi_count;            /* elements that are not splitters */
+    size_t dummy_count;          /* waveguides with the loss of an MZI, see balance */
     size_t shifter_count;        /* with a phase other than 0 */
     double phase_sum_rad;        /* of all shifters, the receivers' left out: static power */
     uint32_t path_mzis_max;      /* most MZIs on a way from an input to an output */
@@ -297,6 +301,7 @@ typedef struct optinc_photonic_options {
     optinc_cell_form form;     /* PHYSICAL or SYMMETRIC */
     uint32_t fault_layer;      /* 0: all layers have faults; else this one alone, counted from 1 */
     bool self_configure;       /* as in optinc_chip; not with correct_errors */
+    bool dummies;              /* balance of optinc_circuit_options */
 } optinc_photonic_options;
 
 /* Everything ideal: optinc_device_ideal(), the layers' own mappings. */
@@ -413,10 +418,10 @@ OPTINC_API optinc_status optinc_unit_circuits(const optinc_unit *unit,
                                               optinc_circuit **circuits) OPTINC_WARN_UNUSED;
 
 /* JSON: everything of the circuit. SAX: a netlist (YAML) of the models optinc_mzi (in_rad, arm_a_rad,
- * arm_b_rad, loss_db), optinc_splitter (angle_rad, loss_db) and optinc_shifter (phase_rad), ports
- * in0 .. and out0 ..; docs/optics.md has the models. TOUCHSTONE: the S-matrix of cols + rows ports,
- * inputs first, reciprocal and without reflections, at 193.414 THz. SVG: a drawing, phases as
- * colours. */
+ * arm_b_rad, loss_db), optinc_splitter (angle_rad, loss_db), optinc_shifter (phase_rad) and
+ * optinc_dummy (loss_db), ports in0 .. and out0 ..; docs/optics.md has the models. TOUCHSTONE: the
+ * S-matrix of cols + rows ports, inputs first, reciprocal and without reflections, at 193.414 THz.
+ * SVG: a drawing, phases as colours. */
 typedef enum optinc_export_format {
     OPTINC_EXPORT_JSON = 0,
     OPTINC_EXPORT_SAX = 1,

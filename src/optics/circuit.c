@@ -48,6 +48,7 @@ void optinc_circuit_destroy(optinc_circuit **circuit)
     oi_free((*circuit)->output_mode);
     oi_free((*circuit)->output_rad);
     oi_free((*circuit)->gain);
+    oi_free((*circuit)->dummies);
     oi_free(*circuit);
     *circuit = NULL;
 }
@@ -249,6 +250,8 @@ static optinc_status create(uint32_t rows, uint32_t cols, const double *matrix, 
         (*circuit)->gain[r] *= norm[r];
     if (!status)
         status = oi_circuit_finish(*circuit);
+    if (!status && options->balance && options->mapping != OPTINC_MAPPING_DIRECT)
+        status = oi_circuit_balance(*circuit);
     oi_free(copy);
     oi_free(norm);
     if (status)

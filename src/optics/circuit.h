@@ -4,6 +4,12 @@
 
 #include "optics/cell.h"
 
+/* Dummies on a mode before an element or a receiver. */
+typedef struct oi_dummies {
+    uint32_t mzis; /* that each has the loss of */
+    uint32_t splitters;
+} oi_dummies;
+
 struct optinc_circuit {
     uint32_t rows;
     uint32_t cols;
@@ -18,7 +24,15 @@ struct optinc_circuit {
     uint32_t *output_mode; /* [rows] */
     double *output_rad;    /* [rows] */
     double *gain;          /* [rows] */
+    oi_dummies *dummies;   /* [element_count][2], then [rows]; NULL: none anywhere */
 };
+
+/* In dB, without a spread. */
+double oi_dummies_loss_db(const oi_dummies *dummies, const optinc_device *device);
+
+/* Dummies wherever light of two ways meets, and at the outputs, so that all ways have as many
+ * elements of each kind. After oi_circuit_finish. */
+optinc_status oi_circuit_balance(optinc_circuit *circuit);
 
 /* Inputs on modes 0 .. cols-1, outputs on modes 0 .. rows-1, gain 1, no elements. */
 optinc_status oi_circuit_allocate(uint32_t rows, uint32_t cols, uint32_t mode_count,

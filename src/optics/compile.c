@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/philox.h"
 
-/* Eight draws an element: three phases, loss, two couplers; two are spare. */
+/* Eight draws an element: three phases, loss, two couplers, the losses of dummies. */
 #define DRAWS 8
 
 static void draw(const optinc_chip *chip, uint64_t item, oi_purpose purpose, double normal[DRAWS])
@@ -23,6 +23,29 @@ static void draw(const optinc_chip *chip, uint64_t item, oi_purpose purpose, dou
     }
 }
 
+void oi_set_losses(const optinc_circuit *circuit, const optinc_device *device,
+                   const double normal[3], size_t index, oi_element_fault *fault)
+{
+    bool receiver = index >= circuit->element_count;
+    const oi_dummies *dummies = NULL;
+    double loss_db = 0;
+
+    if (!receiver && circuit->elements[index].splitter)
+        loss_db = device->splitter_loss_db;
+    else if (!receiver)
+        loss_db = device->mzi_loss_db + device->mzi_loss_sigma_db * normal[0];
+    /* a gain by chance is no gain */
+    fault->amplitude = pow(10, -fmax(loss_db, 0) / 20);
+    if (circuit->dummies)
+        dummies = circuit->dummies + (receiver ? circuit->element_count + index : 2 * index);
+    for (int k = 0; k < (receiver ? 1 : 2) && dummies; k++) {
+        /* MZIs in a row spread like one with the root of their number times the sigma */
+        double spread_db = sqrt(dummies[k].mzis) * device->mzi_loss_sigma_db * normal[1 + k];
+
+        fault->dummy_loss_db[k] = fmax(oi_dummies_loss_db(&dummies[k], device) + spread_db, 0);
+    }
+}
+
 static void draw_faults(const optinc_circuit *circuit, const optinc_device *device,
                         const optinc_chip *chip, oi_element_fault *faults)
 {
@@ -32,8 +55,7 @@ static void draw_faults(const optinc_circuit *circuit, const optinc_device *devi
 
     for (size_t i = 0; i < circuit->element_count + circuit->rows; i++) {
         oi_element_fault *fault = &faults[i];
-        double normal[DRAWS] = {0}, drift[DRAWS] = {0}, loss_db;
-        bool splitter = i < circuit->element_count && circuit->elements[i].splitter;
+        double normal[DRAWS] = {0}, drift[DRAWS] = {0};
 
         if (random)
             draw(chip, i, OI_PURPOSE_FABRICATION, normal);
@@ -45,10 +67,8 @@ static void draw_faults(const optinc_circuit *circuit, const optinc_device *devi
         }
         for (int k = 0; k < 2; k++)
             fault->coupler_rad[k] = device->splitter_sigma_rad * normal[4 + k];
-        /* a gain by chance is no gain */
-        loss_db = splitter ? device->splitter_loss_db
-                           : fmax(device->mzi_loss_db + device->mzi_loss_sigma_db * normal[3], 0);
-        fault->amplitude = pow(10, -loss_db / 20);
+        oi_set_losses(circuit, device, (const double[3]){normal[3], normal[6], normal[7]}, i,
+                      fault);
     }
 }
 
@@ -119,6 +139,13 @@ static void quantise(double *phase_rad, size_t count, double bits)
         phase_rad[i] = step_rad * rint(phase_rad[i] / step_rad);
 }
 
+double oi_left_amplitude(const oi_element_fault *fault, int input)
+{
+    double loss_db = fault->dummy_loss_db[input];
+
+    return fault->amplitude * (loss_db > 0 ? pow(10, -loss_db / 20) : 1);
+}
+
 static oi_matrix2 element_matrix(const optinc_circuit *circuit, const oi_setting *setting,
                                  const oi_element_fault *fault, double crosstalk, size_t index)
 {
@@ -135,10 +162,12 @@ static oi_matrix2 element_matrix(const optinc_circuit *circuit, const oi_setting
                 setting->element_rad[3 * index + k] + fault->phase_rad[k] + fault->drift_rad[k];
         m = oi_mzi_matrix(phase_rad, fault->coupler_rad);
     }
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++)
-            m.m[i][j] =
-                (oi_complex){fault->amplitude * m.m[i][j].re, fault->amplitude * m.m[i][j].im};
+    for (int j = 0; j < 2; j++) {
+        double amplitude = oi_left_amplitude(fault, j);
+
+        for (int i = 0; i < 2; i++)
+            m.m[i][j] = (oi_complex){amplitude * m.m[i][j].re, amplitude * m.m[i][j].im};
+    }
     return m;
 }
 
@@ -179,7 +208,9 @@ void oi_propagate(const optinc_circuit *circuit, const oi_setting *setting,
         const oi_complex *row = fields + (size_t)circuit->output_mode[r] * cols;
         oi_complex turn =
             oi_complex_polar(setting->output_rad[r] + fault->phase_rad[0] + fault->drift_rad[0]);
+        double amplitude = oi_left_amplitude(fault, 0);
 
+        turn = (oi_complex){amplitude * turn.re, amplitude * turn.im};
         for (uint32_t j = 0; j < cols; j++)
             matrix[(size_t)r * cols + j] = oi_complex_multiply(row[j], turn);
     }

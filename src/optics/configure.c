@@ -110,11 +110,11 @@ static void start_forward(const configuring *c)
         pattern_of(c, c->circuit->input_mode[j])[j].re = 1;
 }
 
-static void start_backward(const configuring *c)
+static void start_backward(const configuring *c, const oi_probe *probe)
 {
     memset(c->patterns, 0, c->circuit->mode_count * c->width * sizeof *c->patterns);
     for (uint32_t r = 0; r < c->circuit->rows; r++)
-        pattern_of(c, c->circuit->output_mode[r])[r] = oi_complex_polar(c->circuit->output_rad[r]);
+        pattern_of(c, c->circuit->output_mode[r])[r] = oi_probe_output_turn(probe, r);
 }
 
 /* Which cells can be set from the inputs, which from the outputs: those that without loss see two
@@ -145,7 +145,7 @@ static void find_places(const configuring *c, const oi_probe *lossless, bool *op
     memset(open, 0, circuit->mode_count * sizeof *open);
     for (uint32_t r = 0; r < circuit->rows; r++)
         open[circuit->output_mode[r]] = true;
-    start_backward(c);
+    start_backward(c, lossless);
     for (size_t k = circuit->element_count; k-- > 0;) {
         const optinc_element *e = &circuit->elements[k];
         const oi_complex *a = pattern_of(c, e->mode_a), *b = pattern_of(c, e->mode_b);
@@ -332,7 +332,7 @@ static void set_back(const configuring *c)
 {
     const optinc_circuit *circuit = c->circuit;
 
-    start_backward(c);
+    start_backward(c, c->ideal);
     for (size_t k = circuit->element_count; k-- > 0;) {
         const optinc_element *e = &circuit->elements[k];
         nulling n = {k, false, e->mode_b, c->vectors, circuit->cols};
@@ -351,13 +351,11 @@ static void set_back(const configuring *c)
 static optinc_status create_ideal(const optinc_circuit *circuit, const optinc_device *device,
                                   oi_element_fault *none, oi_probe **probe)
 {
-    for (size_t i = 0; i < circuit->element_count; i++) {
-        double loss_db = 0;
+    const optinc_device lossless = optinc_device_ideal();
 
-        if (device)
-            loss_db =
-                circuit->elements[i].splitter ? device->splitter_loss_db : device->mzi_loss_db;
-        none[i] = (oi_element_fault){.amplitude = pow(10, -loss_db / 20)};
+    for (size_t i = 0; i < circuit->element_count + circuit->rows; i++) {
+        none[i] = (oi_element_fault){0};
+        oi_set_losses(circuit, device ? device : &lossless, (const double[3]){0}, i, &none[i]);
     }
     return oi_probe_create(circuit, none, probe);
 }

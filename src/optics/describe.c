@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a circuit consists of, and its longest way. */
+/* What a circuit consists of, and its longest way, as long as dummies make the others. */
 #include "base/memory.h"
 #include "optics/circuit.h"
 
@@ -46,6 +46,8 @@ optinc_circuit_info optinc_circuit_describe(const optinc_circuit *circuit)
         info.shifter_count += (size_t)(e->in_rad != 0) + (e->arm_a_rad != 0) + (e->arm_b_rad != 0);
         info.phase_sum_rad += e->in_rad + e->arm_a_rad + e->arm_b_rad;
     }
+    for (size_t k = 0; k < 2 * circuit->element_count + circuit->rows && circuit->dummies; k++)
+        info.dummy_count += circuit->dummies[k].mzis;
     /* Without memory for the way, the depth bounds it. */
     info.path_mzis_max = length ? (uint32_t)longest_path(circuit, false, length) : circuit->depth;
     info.path_splitters_max =

@@ -48,7 +48,7 @@ static json_t *json_numbers(const double *numbers, uint32_t count)
     return list;
 }
 
-static json_t *json_element(const optinc_element *e)
+static json_t *json_shape(const optinc_element *e)
 {
     if (e->splitter)
         return json_pack("{s:s, s:i, s:i, s:i, s:f}", "kind", "splitter", "mode_a", (int)e->mode_a,
@@ -59,21 +59,47 @@ static json_t *json_element(const optinc_element *e)
                      "arm_a_rad", e->arm_a_rad, "arm_b_rad", e->arm_b_rad);
 }
 
+/* Dummies are there where the circuit is balanced: their loss in dB before a and b. */
+static json_t *json_element(const optinc_circuit *circuit, const optinc_device *device, size_t k)
+{
+    json_t *element = json_shape(&circuit->elements[k]);
+
+    if (element && circuit->dummies) {
+        json_object_set_new(element, "dummy_loss_a_db",
+                            json_real(oi_dummies_loss_db(&circuit->dummies[2 * k], device)));
+        json_object_set_new(element, "dummy_loss_b_db",
+                            json_real(oi_dummies_loss_db(&circuit->dummies[2 * k + 1], device)));
+    }
+    return element;
+}
+
+static json_t *json_output_dummies(const optinc_circuit *circuit, const optinc_device *device)
+{
+    json_t *list = circuit->dummies ? json_array() : NULL;
+
+    for (uint32_t r = 0; r < circuit->rows && list; r++)
+        json_array_append_new(
+            list, json_real(oi_dummies_loss_db(&circuit->dummies[2 * circuit->element_count + r],
+                                               device)));
+    return list;
+}
+
 optinc_status oi_export_json(const optinc_circuit *circuit, const optinc_device *device, FILE *file)
 {
     json_t *elements = json_array(), *top;
     int failed;
 
     for (size_t k = 0; k < circuit->element_count && elements; k++)
-        json_array_append_new(elements, json_element(&circuit->elements[k]));
-    top = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:o*, s:o*, s:o*, s:o*, s:o*}", "format",
+        json_array_append_new(elements, json_element(circuit, device, k));
+    top = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}", "format",
                     "optinc-circuit", "rows", (int)circuit->rows, "cols", (int)circuit->cols,
                     "modes", (int)circuit->mode_count, "mzi_loss_db", device->mzi_loss_db,
                     "splitter_loss_db", device->splitter_loss_db, "input_mode",
                     json_modes(circuit->input_mode, circuit->cols), "output_mode",
                     json_modes(circuit->output_mode, circuit->rows), "output_rad",
                     json_numbers(circuit->output_rad, circuit->rows), "gain",
-                    json_numbers(circuit->gain, circuit->rows), "elements", elements);
+                    json_numbers(circuit->gain, circuit->rows), "elements", elements,
+                    "output_dummy_loss_db", json_output_dummies(circuit, device));
     if (!top)
         return OPTINC_ERR_OUT_OF_MEMORY;
     failed = json_dumpf(top, file, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
@@ -90,11 +116,52 @@ typedef struct driver {
     int port;
 } driver;
 
-/* `to`: an element ('e') or an output's shifter ('o'). */
-static void connect(FILE *file, const driver *from, char to, size_t index, int port)
+/* Where light goes next: an input of an element (to 'e', port 0 or 1) or of an output's shifter
+ * (to 'o', port 0). */
+typedef struct target {
+    char to;
+    size_t index;
+    int port;
+} target;
+
+/* Those in front of a target; NULL: none. */
+static const oi_dummies *dummies_before(const optinc_circuit *circuit, const target *at)
 {
+    const oi_dummies *found;
+
+    if (!circuit->dummies)
+        return NULL;
+    found = at->to == 'e' ? &circuit->dummies[2 * at->index + (size_t)at->port]
+                          : &circuit->dummies[2 * circuit->element_count + at->index];
+    return found->mzis || found->splitters ? found : NULL;
+}
+
+static void write_dummy(const optinc_circuit *circuit, const optinc_device *device, target at,
+                        FILE *file)
+{
+    const oi_dummies *dummies = dummies_before(circuit, &at);
+
+    if (dummies)
+        fprintf(file, "  d%c%zu_%d: {component: optinc_dummy, settings: {loss_db: %.17e}}\n", at.to,
+                at.index, at.port, oi_dummies_loss_db(dummies, device));
+}
+
+/* Light of `from` to a target, through its dummies: a connection, or, from an input of the circuit,
+ * that input's port. */
+static void connect(const optinc_circuit *circuit, const driver *from, target at,
+                    char (*ports)[PORT_NAME], FILE *file)
+{
+    char name[PORT_NAME];
+
+    snprintf(name, sizeof name, "%c%zu,in%d", at.to, at.index, at.port);
+    if (dummies_before(circuit, &at)) {
+        fprintf(file, "  d%c%zu_%d,out0: %s\n", at.to, at.index, at.port, name);
+        snprintf(name, sizeof name, "d%c%zu_%d,in0", at.to, at.index, at.port);
+    }
     if (from->kind == ELEMENT)
-        fprintf(file, "  e%zu,out%d: %c%zu,in%d\n", from->index, from->port, to, index, port);
+        fprintf(file, "  e%zu,out%d: %s\n", from->index, from->port, name);
+    else if (from->kind == INPUT)
+        memcpy(ports[from->index], name, PORT_NAME);
 }
 
 static void write_instances(const optinc_circuit *circuit, const optinc_device *device, FILE *file)
@@ -113,17 +180,14 @@ static void write_instances(const optinc_circuit *circuit, const optinc_device *
                     "  e%zu: {component: optinc_mzi, settings: {in_rad: %.17e, arm_a_rad: %.17e, "
                     "arm_b_rad: %.17e, loss_db: %.17e}}\n",
                     k, e->in_rad, e->arm_a_rad, e->arm_b_rad, device->mzi_loss_db);
+        write_dummy(circuit, device, (target){'e', k, 0}, file);
+        write_dummy(circuit, device, (target){'e', k, 1}, file);
     }
-    for (uint32_t r = 0; r < circuit->rows; r++)
+    for (uint32_t r = 0; r < circuit->rows; r++) {
+        write_dummy(circuit, device, (target){'o', r, 0}, file);
         fprintf(file, "  o%u: {component: optinc_shifter, settings: {phase_rad: %.17e}}\n", r,
                 circuit->output_rad[r]);
-}
-
-/* Notes which port of an element, or of an output's shifter, an input of the circuit is. */
-static void note_port(const driver *from, char (*ports)[PORT_NAME], char to, size_t index, int port)
-{
-    if (from->kind == INPUT)
-        snprintf(ports[from->index], PORT_NAME, "%c%zu,in%d", to, index, port);
+    }
 }
 
 optinc_status oi_export_sax(const optinc_circuit *circuit, const optinc_device *device, FILE *file)
@@ -145,16 +209,12 @@ optinc_status oi_export_sax(const optinc_circuit *circuit, const optinc_device *
         driver *both[2] = {&drivers[e->mode_a], &drivers[e->mode_b]};
 
         for (int p = 0; p < 2; p++) {
-            connect(file, both[p], 'e', k, p);
-            note_port(both[p], ports, 'e', k, p);
+            connect(circuit, both[p], (target){'e', k, p}, ports, file);
             *both[p] = (driver){ELEMENT, k, p};
         }
     }
     for (uint32_t r = 0; r < circuit->rows; r++) {
-        const driver *from = &drivers[circuit->output_mode[r]];
-
-        connect(file, from, 'o', r, 0);
-        note_port(from, ports, 'o', r, 0);
+        connect(circuit, &drivers[circuit->output_mode[r]], (target){'o', r, 0}, ports, file);
     }
     fputs("ports:\n", file);
     for (uint32_t j = 0; j < circuit->cols; j++)

@@ -163,6 +163,7 @@ static optinc_status make_layer(const oi_photonic *photonic, uint32_t l, const d
                                       .layout = options->layout,
                                       .form = options->form,
                                       .segment_side = source->segment_side,
+                                      .balance = options->dummies,
                                       .loss_db = options->device.mzi_loss_db};
 
     layer->optical_bias = circuit.mapping != OPTINC_MAPPING_SEGMENTED &&

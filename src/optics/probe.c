@@ -31,11 +31,14 @@ static void update(oi_probe *probe, size_t element)
             phase_rad[k] = probe->element_rad[3 * element + k] + fault->phase_rad[k];
         m = oi_mzi_matrix(phase_rad, fault->coupler_rad);
     }
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++) {
-            m.m[i][j].re *= fault->amplitude;
-            m.m[i][j].im *= fault->amplitude;
+    for (int j = 0; j < 2; j++) {
+        double amplitude = oi_left_amplitude(fault, j);
+
+        for (int i = 0; i < 2; i++) {
+            m.m[i][j].re *= amplitude;
+            m.m[i][j].im *= amplitude;
         }
+    }
     probe->matrices[element] = m;
 }
 
@@ -107,10 +110,12 @@ double oi_probe_output_phase(const oi_probe *probe, uint32_t row)
 
 void oi_probe_set_output(oi_probe *probe, uint32_t row, double phase_rad)
 {
-    double fault_rad = probe->faults[probe->circuit->element_count + row].phase_rad[0];
+    const oi_element_fault *fault = &probe->faults[probe->circuit->element_count + row];
+    oi_complex turn = oi_complex_polar(phase_rad + fault->phase_rad[0]);
+    double amplitude = oi_left_amplitude(fault, 0);
 
     probe->output_rad[row] = phase_rad;
-    probe->turns[row] = oi_complex_polar(phase_rad + fault_rad);
+    probe->turns[row] = (oi_complex){amplitude * turn.re, amplitude * turn.im};
 }
 
 /* Moves what the modes carry past every element behind `after`; at an MZI the shifter takes the
@@ -196,6 +201,11 @@ void oi_probe_collect(const oi_probe *probe, const oi_complex *weight, oi_comple
     }
     for (uint32_t j = 0; j < circuit->cols; j++)
         response[j] = fields[circuit->input_mode[j]];
+}
+
+oi_complex oi_probe_output_turn(const oi_probe *probe, uint32_t row)
+{
+    return probe->turns[row];
 }
 
 const oi_matrix2 *oi_probe_element(const oi_probe *probe, size_t element)

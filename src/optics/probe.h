@@ -35,6 +35,8 @@ void oi_probe_send(const oi_probe *probe, const oi_complex *input, oi_complex *o
  * weighted and added. */
 void oi_probe_collect(const oi_probe *probe, const oi_complex *weight, oi_complex *response);
 
+/* What a receiver's shifter and the dummies before it do to the light of its mode. */
+oi_complex oi_probe_output_turn(const oi_probe *probe, uint32_t row);
 /* The 2x2 matrix of an element as it is now; only for a chip without faults, whose elements are
  * known. */
 const oi_matrix2 *oi_probe_element(const oi_probe *probe, size_t element);

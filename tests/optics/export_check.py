@@ -27,6 +27,7 @@ from scipy.stats import ortho_group
 from library import (DIRECT, JSON, PHYSICAL, SAX, SEGMENTED, SVD, SVG, SYMMETRIC, TOUCHSTONE,
                      Library)
 
+LOSS_DB = 0.8
 COUPLER = jnp.array([[1, 1j], [1j, 1]]) / jnp.sqrt(2)
 
 
@@ -45,13 +46,18 @@ def splitter(angle_rad=0.0, loss_db=0.0):
     return two_by_two(10 ** (-loss_db / 20) * jnp.array([[c, -s], [s, c]]))
 
 
+def dummy(loss_db=0.0):
+    return sax.reciprocal({("in0", "out0"): 10 ** (-loss_db / 20)})
+
+
 def shifter(phase_rad=0.0):
     return sax.reciprocal({("in0", "out0"): jnp.exp(1j * phase_rad)})
 
 
 def from_sax(path, rows, cols):
     netlist = yaml.safe_load(path.read_text())
-    models = {"optinc_mzi": mzi, "optinc_splitter": splitter, "optinc_shifter": shifter}
+    models = {"optinc_mzi": mzi, "optinc_splitter": splitter, "optinc_shifter": shifter,
+              "optinc_dummy": dummy}
     model, _ = sax.circuit(netlist, models)
     s = sax.sdict(model())
     return np.array([[complex(s.get((f"in{j}", f"out{i}"), 0)) for j in range(cols)]
@@ -77,8 +83,12 @@ def from_json(top, rows, cols):
             arms = np.diag(np.exp(1j * np.array([e["arm_a_rad"], e["arm_b_rad"]])))
             m = np.asarray(COUPLER) @ arms @ np.asarray(COUPLER)
             m = m @ np.diag([np.exp(1j * e["in_rad"]), 1])
-        field[pair] = m @ field[pair]
-    return np.exp(1j * np.array(top["output_rad"]))[:, None] * field[top["output_mode"]]
+        m = m * 10 ** (-top[e["kind"] + "_loss_db"] / 20)
+        dummies = [e.get("dummy_loss_a_db", 0), e.get("dummy_loss_b_db", 0)]
+        field[pair] = m @ (10 ** (-np.array(dummies) / 20)[:, None] * field[pair])
+    turn = np.exp(1j * np.array(top["output_rad"]))
+    turn *= 10 ** (-np.array(top.get("output_dummy_loss_db", 0)) / 20)
+    return turn[:, None] * field[top["output_mode"]]
 
 
 def cases():
@@ -89,6 +99,8 @@ def cases():
     blocks = np.vstack([rng.normal(size=(4, 1)) * ortho_group.rvs(4, random_state=i)
                         for i in range(3)])
     yield "segmented", blocks, dict(mapping=SEGMENTED, side=4)
+    yield "svd, lossy, with dummies", rng.normal(size=(4, 6)), dict(mapping=SVD, balance=True)
+    yield "segmented, lossy, with dummies", blocks, dict(mapping=SEGMENTED, side=4, balance=True)
     direct = np.zeros((5, 6))
     direct[:3, :3], direct[:3, 5] = [2, 2, -1], [1, 2, -3]
     direct[3, :4] = [0, 0, 0, 1]
@@ -101,11 +113,15 @@ def main():
         folder = pathlib.Path(folder)
         for name, matrix, options in cases():
             rows, cols = matrix.shape
+            device = None
+            if options.get("balance"):
+                device = library.so.optinc_device_ideal()
+                device.mzi_loss_db, device.splitter_loss_db = LOSS_DB, LOSS_DB / 4
             circuit = library.circuit(matrix, **options)
             paths = {SAX: folder / "c.yaml", TOUCHSTONE: folder / f"c.s{rows + cols}p",
                      JSON: folder / "c.json", SVG: folder / "c.svg"}
             for form, path in paths.items():
-                library.export(circuit, form, path)
+                library.export(circuit, form, path, device)
             library.destroy_circuit(circuit)
             xml.etree.ElementTree.parse(paths[SVG])
             top = json.loads(paths[JSON].read_text())
@@ -114,6 +130,11 @@ def main():
                      "scikit-rf": from_touchstone(paths[TOUCHSTONE], rows, cols),
                      "json": from_json(top, rows, cols)}
             for tool, s in found.items():
+                if device:  # the same on all ways: so many MZIs and so many splitters
+                    lost = np.sum(s.real * matrix / gain) / np.sum((matrix / gain) ** 2)
+                    quarters = -80 * np.log10(lost) / LOSS_DB
+                    assert quarters > 1 and abs(quarters - round(quarters)) < 1e-9, quarters
+                    s = s / lost
                 worst = np.abs(gain * s - matrix).max() / max(1, np.abs(matrix).max())
                 print(f"{name}, {tool}: max|difference| {worst:.3g}")
                 if not worst <= 1e-9:

@@ -2,8 +2,12 @@
 """The library's meshes from Python, for the cross-checks: ctypes over optinc/optics.h."""
 
 import ctypes
+import pathlib
+import re
 
 import numpy as np
+
+_HEADER = pathlib.Path(__file__).resolve().parents[2] / "include/optinc/optics.h"
 
 RECTANGULAR, TRIANGULAR = 0, 1
 SVD, SEGMENTED, DIRECT = range(3)
@@ -21,6 +25,11 @@ class Cell(ctypes.Structure):
     ]
 
 
+class Device(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_double)
+                for name in re.findall(r"^    X\((\w+),", _HEADER.read_text(), re.MULTILINE)]
+
+
 class CircuitOptions(ctypes.Structure):
     _fields_ = [
         ("mapping", ctypes.c_int),
@@ -28,6 +37,7 @@ class CircuitOptions(ctypes.Structure):
         ("form", ctypes.c_int),
         ("segment_side", ctypes.c_uint32),
         ("bias_last", ctypes.c_bool),
+        ("balance", ctypes.c_bool),
         ("loss_db", ctypes.c_double),
     ]
 
@@ -36,6 +46,7 @@ class Library:
     def __init__(self, path):
         self.so = ctypes.CDLL(path)
         self.so.optinc_mesh_cell_count.restype = ctypes.c_size_t
+        self.so.optinc_device_ideal.restype = Device
         self.so.optinc_mesh_cells.restype = ctypes.POINTER(Cell)
         for name in ("input", "output"):
             getattr(self.so, f"optinc_mesh_{name}_rad").restype = ctypes.POINTER(ctypes.c_double)
@@ -66,10 +77,11 @@ class Library:
         return found, before, after
 
 
-    def circuit(self, matrix, mapping, bias_last=False, form=PHYSICAL, side=0):
+    def circuit(self, matrix, mapping, bias_last=False, form=PHYSICAL, side=0,
+                balance=False):
         """A circuit of a real matrix; destroy_circuit it."""
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        options = CircuitOptions(mapping, RECTANGULAR, form, side, bias_last, 0.0)
+        options = CircuitOptions(mapping, RECTANGULAR, form, side, bias_last, balance, 0.0)
         circuit = ctypes.c_void_p()
         status = self.so.optinc_circuit_create(
             ctypes.c_uint32(matrix.shape[0]), ctypes.c_uint32(matrix.shape[1]),
@@ -79,8 +91,10 @@ class Library:
             raise ValueError(f"optinc_circuit_create: {status}")
         return circuit
 
-    def export(self, circuit, form, path):
-        status = self.so.optinc_circuit_export(circuit, None, ctypes.c_int(form),
+    def export(self, circuit, form, path, device=None):
+        """device: a struct of ctypes, or None"""
+        pointer = None if device is None else ctypes.byref(device)
+        status = self.so.optinc_circuit_export(circuit, pointer, ctypes.c_int(form),
                                                str(path).encode(), None)
         if status:
             raise ValueError(f"optinc_circuit_export: {status}")

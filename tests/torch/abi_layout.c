@@ -104,6 +104,7 @@ int main(void)
     FIELD(optinc_photonic_options, form);
     FIELD(optinc_photonic_options, fault_layer);
     FIELD(optinc_photonic_options, self_configure);
+    FIELD(optinc_photonic_options, dummies);
     END();
     return 0;
 }

@@ -56,6 +56,7 @@ def _add_photonic(p: argparse.ArgumentParser) -> None:
     group.add_argument("--bias", choices=("optical", "electronic"), default="optical")
     group.add_argument("--correct", action="store_true", help="phases set for the chip as built")
     group.add_argument("--search", action="store_true", help="then the DAC codes beside these")
+    group.add_argument("--dummies", action="store_true", help="equal loss on all ways of a mesh")
     group.add_argument("--chip-seed", type=_not_negative, default=1, metavar="SEED",
                        help="another seed is another chip (1)")
 
@@ -64,6 +65,7 @@ def _photonic_given(options: argparse.Namespace) -> dict[str, bool]:
     given = {name: getattr(options, value) is not None for name, value in PHOTONIC_VALUES.items()}
     return given | {"--device-file": options.device_file is not None, "--correct": options.correct,
                     "--mapping": options.mapping != "design", "--search": options.search,
+                    "--dummies": options.dummies,
                     "--bias": options.bias != "optical", "--chip-seed": options.chip_seed != 1}
 
 

@@ -103,7 +103,7 @@ class PhotonicOptions(c.Structure):
                 ("chip_count", c.c_uint32), ("drift_time_s", c.c_double), ("direct", c.c_bool),
                 ("bias_electronic", c.c_bool), ("correct_errors", c.c_bool),
                 ("search_steps", c.c_bool), ("layout", c.c_int), ("form", c.c_int),
-                ("fault_layer", c.c_uint32), ("self_configure", c.c_bool)]
+                ("fault_layer", c.c_uint32), ("self_configure", c.c_bool), ("dummies", c.c_bool)]
 
 
 STRUCTURES = {"optinc_log": Log, "optinc_transport": Transport,

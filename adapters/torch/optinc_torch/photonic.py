@@ -26,6 +26,7 @@ class Photonic:
     bias     "optical": one more mode of light; "electronic": added at the receivers
     correct  phases are set for the chip as built
     search   then the DAC codes beside these are tried, for small circuits
+    dummies  meshes with equal loss on all ways
     drift_time_s  since the phases were set
     self_configure  in place of correct: phases are found by measuring the chip
     """
@@ -37,6 +38,7 @@ class Photonic:
     bias: str = "optical"
     correct: bool = False
     search: bool = False
+    dummies: bool = False
     drift_time_s: float = 0.0
     self_configure: bool = False
 
@@ -64,7 +66,7 @@ class Photonic:
         if self.correct and self.self_configure:
             raise ValueError("correct and self_configure: one of them was expected")
         options.correct_errors, options.search_steps = self.correct, self.search
-        options.self_configure = self.self_configure
+        options.self_configure, options.dummies = self.self_configure, self.dummies
         return options
 
     def configuration(self) -> dict[str, Any]:
