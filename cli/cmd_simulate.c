@@ -229,31 +229,22 @@ static optinc_status find_tolerance(const simulate_request *request, const optin
     return status;
 }
 
-/* The receivers' eyes on the first of the chips, as a picture. */
-static optinc_status simulate_eye(const simulate_request *request, const optinc_design *design,
-                                  json_t *object)
+/* The receivers' eyes on the first of the chips, and their picture. */
+static optinc_status draw_eyes(const simulate_request *request, const optinc_design *design,
+                               optinc_eye **eye)
 {
     const optinc_eye_options options = {.photonic = request->options.photonic,
                                         .level = request->options.level,
                                         .seed = request->options.seed};
-    optinc_eye *eye = NULL;
+    optinc_status status = optinc_eye_create(design, &options, &cli_log, eye);
     cli_output output;
-    optinc_status status = optinc_eye_create(design, &options, &cli_log, &eye);
 
     if (status)
         return status;
-    if (!cli_output_open(&output, request->eye_path)) {
-        status = OPTINC_ERR_IO;
-    } else {
-        eye_draw(output.stream, eye, false);
-        if (!cli_output_commit(&output))
-            status = OPTINC_ERR_IO;
-    }
-    if (!status && !request->json)
-        eye_print(eye);
-    cli_json_set(object, "eyes", eye_json(eye));
-    optinc_eye_destroy(&eye);
-    return status;
+    if (!cli_output_open(&output, request->eye_path))
+        return OPTINC_ERR_IO;
+    eye_draw(output.stream, *eye, false);
+    return cli_output_commit(&output) ? OPTINC_OK : OPTINC_ERR_IO;
 }
 
 static optinc_status simulate_all(const simulate_request *request, const optinc_design *design,
@@ -261,9 +252,14 @@ static optinc_status simulate_all(const simulate_request *request, const optinc_
 {
     json_t *layers = json_array(), *sweep = json_array();
     optinc_simulate_result result;
+    optinc_eye *eye = NULL;
     double value = NAN;
-    optinc_status status = simulate_once(design, &request->options, &result);
+    optinc_status status = OPTINC_OK;
 
+    if (request->eye_path)
+        status = draw_eyes(request, design, &eye);
+    if (!status)
+        status = simulate_once(design, &request->options, &result);
     if (!status) {
         json_t *main_result = json_result(request, design, &result);
 
@@ -274,8 +270,11 @@ static optinc_status simulate_all(const simulate_request *request, const optinc_
     }
     if (!status && request->hardware.calibrate)
         status = simulate_before(request, design, object);
-    if (!status && request->eye_path)
-        status = simulate_eye(request, design, object);
+    if (!status && eye) {
+        if (!request->json)
+            eye_print(eye);
+        cli_json_set(object, "eyes", eye_json(eye));
+    }
     if (!status && request->per_layer)
         status = simulate_layers(request, design, layers);
     if (!status && request->sweep.steps)
@@ -293,6 +292,7 @@ static optinc_status simulate_all(const simulate_request *request, const optinc_
         json_object_set(object, "sweep", sweep);
     json_decref(layers);
     json_decref(sweep);
+    optinc_eye_destroy(&eye);
     return status;
 }
 
