@@ -20,6 +20,7 @@ typedef struct scale_request {
     uint64_t block_size;
     uint64_t switch_radix;
     uint64_t optical_ports;
+    uint64_t chunks;
     double compute_ms; /* < 0: no step times */
     double overlap;
     bool json;
@@ -142,9 +143,12 @@ static int run(int argc, char **argv)
                              .block_size = 256,
                              .switch_radix = 64,
                              .optical_ports = 4,
+                             .chunks = 1,
                              .compute_ms = -1.0};
     optinc_cluster *cluster = &request.cluster;
     const double any = 1e12;
+    const char *alltoalls[OPTINC_ALLTOALL_COUNT + 1] = {NULL};
+    int alltoall = OPTINC_ALLTOALL_FASTEST;
     const cli_option options[] = {
         cli_text("--servers", &request.servers_text, "K,...",
                  "numbers of servers (4,16,64,256,1024)"),
@@ -169,6 +173,12 @@ static int run(int argc, char **argv)
                   "of one optical switch, a power of two (4)"),
         cli_number_from("--optical-latency-us", &cluster->optical_latency_us, "U", 0.0, any,
                         "of one optical switch, microseconds (0.1)"),
+        cli_number("--optical-gbps", &cluster->optical_gbps, "G", 0.0, any,
+                   "of a port of the optical switch, Gb/s (the link's)"),
+        cli_choice("--alltoall", &alltoall, alltoalls,
+                   "how software OptINC sends its codes (fastest)"),
+        cli_count("--chunks", &request.chunks, "C", 1, 65536,
+                  "of software OptINC, each after the other (1)"),
         cli_number_from("--compute-ms", &request.compute_ms, "T", 0.0, any,
                         "compute time of a step: adds the time of a whole step"),
         cli_number_from("--overlap", &request.overlap, "S", 0.0, 1.0,
@@ -187,6 +197,8 @@ static int run(int argc, char **argv)
     };
     int operand_count = 0;
 
+    for (unsigned i = 0; i < OPTINC_ALLTOALL_COUNT; i++)
+        alltoalls[i] = optinc_cluster_alltoall_name((optinc_cluster_alltoall)i);
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:
         return CLI_DONE;
@@ -195,6 +207,8 @@ static int run(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
+    cluster->chunks = (uint32_t)request.chunks;
+    cluster->alltoall = (optinc_cluster_alltoall)alltoall;
     cluster->bits = (uint32_t)request.bits;
     cluster->block_size = (uint32_t)request.block_size;
     cluster->switch_radix = (uint32_t)request.switch_radix;

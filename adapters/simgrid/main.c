@@ -2,7 +2,9 @@
 /* optinc_simgrid DESIGN COLLECTIVE ELEMENTS [CHUNK]: one all-reduce on the simulated cluster, with
  * values, checked on every rank. COLLECTIVE is optinc (the library's own all-reduce), ring (the
  * library's float ring), mpi (the simulator's MPI_Allreduce) or optical (the last rank is the
- * switch). Prints one JSON object; simulated seconds are MPI_Wtime's. */
+ * switch). Prints one JSON object; simulated seconds are MPI_Wtime's. SMPI runs all ranks in one
+ * address space: what is only read, the design and the expected values, is there once and its
+ * address sent around. */
 #include "job.h"
 #include "transport.h"
 
@@ -59,12 +61,6 @@ static optinc_status run_ring(const job *j, const float *gradient, float *sum, d
     return status;
 }
 
-/* A sixteenth of the message: little of it is stored at a time, and few messages pay a latency. */
-static size_t optical_chunk(const job *j)
-{
-    return (j->count / 16 / j->block_size + 1) * j->block_size;
-}
-
 static optinc_status run(const job *j, const char *collective, const optinc_log *log,
                          const float *gradient, float *sum, size_t chunk, double *seconds)
 {
@@ -79,7 +75,7 @@ static optinc_status run(const job *j, const char *collective, const optinc_log 
     if (strcmp(collective, "mpi") == 0)
         MPI_Allreduce(gradient, sum, (int)j->count, MPI_FLOAT, MPI_SUM, j->servers);
     else
-        status = job_optical(j, gradient, sum, chunk ? chunk : optical_chunk(j));
+        status = job_optical(j, gradient, sum, chunk ? chunk : j->count + 1);
     *seconds = MPI_Wtime() - *seconds;
     return status;
 }
@@ -87,20 +83,25 @@ static optinc_status run(const job *j, const char *collective, const optinc_log 
 /* Server 0 works the oracle out, once; all compare. Outside the time that is measured. */
 static long count_wrong(const job *j, bool through_switch, float *gradient, const float *sum)
 {
-    float *expected = malloc(j->count * sizeof *expected);
-    int64_t *total = j->server == 0 ? malloc(j->count * sizeof *total) : NULL;
+    float *expected = NULL;
+    int64_t *total = NULL;
     long wrong = 0, all = 0;
 
-    if (!expected || (j->server == 0 && !total))
-        MPI_Abort(MPI_COMM_WORLD, 2);
-    if (j->server == 0)
+    if (j->server == 0) {
+        expected = malloc((j->count + 1) * sizeof *expected);
+        total = malloc((j->count + 1) * sizeof *total);
+        if (!expected || !total)
+            MPI_Abort(MPI_COMM_WORLD, 2);
         job_expect(j, through_switch, total, gradient, expected);
-    MPI_Bcast(expected, (int)j->count, MPI_FLOAT, 0, j->servers);
+    }
+    MPI_Bcast(&expected, sizeof expected, MPI_BYTE, 0, j->servers);
     for (size_t i = 0; i < j->count; i++)
         wrong += memcmp(&expected[i], &sum[i], sizeof sum[i]) != 0;
     MPI_Allreduce(&wrong, &all, 1, MPI_LONG, MPI_SUM, j->servers);
-    free(total);
-    free(expected);
+    if (j->server == 0) {
+        free(total);
+        free(expected);
+    }
     return all;
 }
 
@@ -145,6 +146,17 @@ static bool known(const char *collective)
            strcmp(collective, "mpi") == 0 || strcmp(collective, "optical") == 0;
 }
 
+/* Rank 0's design, for all; NULL if it could not be loaded, which it has said. */
+static optinc_design *share_design(const char *path, int rank, const optinc_log *log)
+{
+    optinc_design *design = NULL;
+
+    if (rank == 0 && optinc_design_load(path, log, &design) != OPTINC_OK)
+        design = NULL;
+    MPI_Bcast(&design, sizeof design, MPI_BYTE, 0, MPI_COMM_WORLD);
+    return design;
+}
+
 int main(int argc, char **argv)
 {
     const optinc_log log = {print_log, NULL};
@@ -163,7 +175,8 @@ int main(int argc, char **argv)
                     "usage: optinc_simgrid DESIGN optinc|ring|mpi|optical ELEMENTS [CHUNK]\n");
         goto end;
     }
-    if (optinc_design_load(argv[1], rank == 0 ? &log : NULL, &design) != OPTINC_OK)
+    design = share_design(argv[1], rank, &log);
+    if (!design)
         goto end;
     optical = strcmp(argv[2], "optical") == 0;
     j.design = design;
@@ -181,7 +194,9 @@ int main(int argc, char **argv)
     if (j.servers != MPI_COMM_NULL)
         MPI_Comm_free(&j.servers);
 end:
-    optinc_design_destroy(&design);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0)
+        optinc_design_destroy(&design);
     MPI_Finalize();
     return code;
 }

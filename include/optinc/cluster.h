@@ -24,6 +24,19 @@ typedef enum optinc_cluster_collective {
 /* "ring", "halving-doubling", "in-network", "software-optinc", "optinc"; NULL if out of range */
 OPTINC_API const char *optinc_cluster_collective_name(optinc_cluster_collective collective);
 
+/* How software OptINC's codes reach the server that is the switch for them. */
+typedef enum optinc_cluster_alltoall {
+    OPTINC_ALLTOALL_FASTEST = 0,  /* the faster of posted and bruck, as MPI libraries choose */
+    OPTINC_ALLTOALL_POSTED = 1,   /* K-1 messages in flight at once: one latency, K-1 overheads */
+    OPTINC_ALLTOALL_PAIRWISE = 2, /* one message in flight: K-1 latencies */
+    OPTINC_ALLTOALL_BRUCK = 3     /* ceil(log2 K) messages, each of about half the codes */
+} optinc_cluster_alltoall;
+
+#define OPTINC_ALLTOALL_COUNT 4u
+
+/* "fastest", "posted", "pairwise", "bruck"; NULL if out of range */
+OPTINC_API const char *optinc_cluster_alltoall_name(optinc_cluster_alltoall alltoall);
+
 typedef struct optinc_cluster {
     uint64_t servers;          /* K: 1 .. 2^24 */
     uint64_t elements;         /* of the gradient; each 4 bytes in float: 0 .. 2^48 */
@@ -37,12 +50,15 @@ typedef struct optinc_cluster {
     double switch_latency_us;  /* of an electrical aggregation node: >= 0 */
     uint32_t optical_ports;    /* N of one optical switch: 2 .. 64, a power of two */
     double optical_latency_us; /* light through one optical switch, conversions included: >= 0 */
-    double transceiver_pj_bit; /* energy of one transceiver a bit sent: >= 0 */
+    double optical_gbps;       /* of a port of the optical switch; 0: the link's; >= 0 */
+    optinc_cluster_alltoall alltoall; /* of software OptINC */
+    uint32_t chunks;                  /* of software OptINC, each after the other: 1 .. 65536 */
+    double transceiver_pj_bit;        /* energy of one transceiver a bit sent: >= 0 */
 } optinc_cluster;
 
 /* 4 servers, 2^24 elements, 8 bits, blocks of 256; 8 x 800 Gb/s a server (FACTS: the paper's
  * assumption), 2 us a message, 0.2 us overhead, host free; radix 64 at 0.33 us (Quantum-2, second
- * hand); switches of 4 ports at 0.1 us; 21.25 pJ/bit (NVIDIA 800G DR8 data sheet). */
+ * hand); switches of 4 ports at 0.1 us and the link's rate; the fastest alltoall, one chunk; 21.25 pJ/bit (NVIDIA 800G DR8 data sheet). */
 OPTINC_API optinc_cluster optinc_cluster_default(void);
 
 typedef struct optinc_cluster_time {

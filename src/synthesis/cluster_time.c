@@ -2,7 +2,8 @@
 /* K servers, n bytes of float gradient, link rate beta bytes/s, message latency alpha, per-message
  * overhead o. Sources: ring: Patarasuk and Yuan, JPDC 69 (2009); halving and doubling: Thakur,
  * Rabenseifner, Gropp, IJHPCA 19 (2005); overhead: LogP, Culler et al. 1993; aggregation tree:
- * Graham et al., COMHPC 2016 (SHARP), cut-through and pipelined. docs/cluster.md has them all. */
+ * Graham et al., COMHPC 2016 (SHARP), cut-through and pipelined; alltoall and allgather in log2 K
+ * rounds: Bruck, Ho, Kipnis, Upfal, Weathersby, IEEE TPDS 8(11) (1997). docs/cluster.md has all. */
 #include "optinc/cluster.h"
 
 #include "base/log.h"
@@ -20,6 +21,14 @@ const char *optinc_cluster_collective_name(optinc_cluster_collective collective)
     return (unsigned)collective < OPTINC_CLUSTER_COLLECTIVE_COUNT ? names[collective] : NULL;
 }
 
+const char *optinc_cluster_alltoall_name(optinc_cluster_alltoall alltoall)
+{
+    static const char *const names[OPTINC_ALLTOALL_COUNT] = {"fastest", "posted", "pairwise",
+                                                             "bruck"};
+
+    return (unsigned)alltoall < OPTINC_ALLTOALL_COUNT ? names[alltoall] : NULL;
+}
+
 optinc_cluster optinc_cluster_default(void)
 {
     return (optinc_cluster){.servers = 4,
@@ -34,6 +43,7 @@ optinc_cluster optinc_cluster_default(void)
                             .switch_latency_us = 0.33,
                             .optical_ports = 4,
                             .optical_latency_us = 0.1,
+                            .chunks = 1,
                             .transceiver_pj_bit = 21.25};
 }
 
@@ -51,6 +61,7 @@ static optinc_status check_reals(const optinc_cluster *cluster, const optinc_log
         {"message overhead (us)", cluster->overhead_us, true},
         {"host rate (Gb/s)", cluster->host_gbps, true},
         {"switch latency (us)", cluster->switch_latency_us, true},
+        {"optical rate (Gb/s)", cluster->optical_gbps, true},
         {"optical latency (us)", cluster->optical_latency_us, true},
         {"transceiver energy (pJ/bit)", cluster->transceiver_pj_bit, true},
     };
@@ -88,6 +99,12 @@ static optinc_status check_cluster(const optinc_cluster *cluster, const optinc_l
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
                        "%u ports of an optical switch; expected a power of two in 2 .. 64",
                        cluster->optical_ports);
+    if (!optinc_cluster_alltoall_name(cluster->alltoall))
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "alltoall %d; expected 0 .. %u",
+                       (int)cluster->alltoall, OPTINC_ALLTOALL_COUNT - 1);
+    if (cluster->chunks < 1 || cluster->chunks > 65536)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "%u chunks; expected 1 .. 65536",
+                       cluster->chunks);
     return check_reals(cluster, log);
 }
 
@@ -159,10 +176,31 @@ static void halving_doubling(const optinc_cluster *cluster, double bytes, optinc
     time->transfer_s += bytes * (share + (power ? 0.0 : 2.0)) / beta(cluster);
 }
 
-/* One byte a block, MAX, before the codes can be made. */
+/* All the data in each of log2 K rounds, for short messages; extra servers as above (Thakur et al.,
+ * section 4.4). */
+static void recursive_doubling(const optinc_cluster *cluster, double bytes,
+                               optinc_cluster_time *time)
+{
+    uint32_t rounds = tree_levels(cluster->servers, 2);
+    bool power = ((uint64_t)1 << rounds) == cluster->servers;
+    uint32_t messages = power ? rounds : rounds + 1; /* floor(log2 K) and two more */
+
+    time->bytes_per_server += bytes * messages;
+    time->latency_s += messages * message_s(cluster);
+    time->transfer_s += bytes * messages / beta(cluster);
+}
+
+/* One byte a block, MAX, before the codes can be made; the faster of two all-reduces. */
 static void exponents(const optinc_cluster *cluster, optinc_cluster_time *time)
 {
-    halving_doubling(cluster, ceil((double)cluster->elements / cluster->block_size), time);
+    double bytes = ceil((double)cluster->elements / cluster->block_size);
+    optinc_cluster_time halving = {0}, doubling = {0};
+
+    halving_doubling(cluster, bytes, &halving);
+    recursive_doubling(cluster, bytes, &doubling);
+    *time = halving.latency_s + halving.transfer_s < doubling.latency_s + doubling.transfer_s
+                ? halving
+                : doubling;
 }
 
 /* Up and down are pipelined on full-duplex links: the data crosses each link once. */
@@ -174,15 +212,54 @@ static void in_network(const optinc_cluster *cluster, optinc_cluster_time *time)
     time->transfer_s = float_bytes(cluster) / beta(cluster);
 }
 
-/* alltoall, then allgather; K-1 messages in flight at once: one latency, K-1 overheads each. */
+typedef struct exchange {
+    double latency_s;
+    double bytes;
+} exchange;
+
+/* Round r of Bruck's alltoall carries the blocks whose number has bit r set. */
+static exchange bruck(const optinc_cluster *cluster)
+{
+    double blocks = 0.0, block = code_bytes(cluster) / (double)cluster->servers;
+    uint32_t rounds = tree_levels(cluster->servers, 2);
+
+    for (uint32_t r = 0; r < rounds; r++) {
+        uint64_t period = (uint64_t)2 << r, rest = cluster->servers % period;
+
+        blocks += (double)(cluster->servers / period * (period / 2));
+        blocks += rest > period / 2 ? (double)(rest - period / 2) : 0.0;
+    }
+    return (exchange){rounds * message_s(cluster), blocks * block};
+}
+
+static exchange alltoall(const optinc_cluster *cluster, optinc_cluster_alltoall how)
+{
+    double messages = (double)(cluster->servers - 1);
+    exchange posted = {(cluster->latency_us + messages * cluster->overhead_us) * 1e-6,
+                       others(cluster) * code_bytes(cluster)};
+    exchange rounds = bruck(cluster);
+
+    if (how == OPTINC_ALLTOALL_PAIRWISE)
+        return (exchange){messages * message_s(cluster), posted.bytes};
+    if (how == OPTINC_ALLTOALL_BRUCK)
+        return rounds;
+    if (how == OPTINC_ALLTOALL_FASTEST && rounds.latency_s + rounds.bytes / beta(cluster) <
+                                              posted.latency_s + posted.bytes / beta(cluster))
+        return rounds;
+    return posted;
+}
+
+/* alltoall of the codes, then an allgather of the results in log2 K rounds. Chunks that do not
+ * overlap wait for their messages once each. */
 static void software_optinc(const optinc_cluster *cluster, optinc_cluster_time *time)
 {
-    double bytes = 2.0 * others(cluster) * code_bytes(cluster);
-    double posted_us = (double)(cluster->servers - 1) * cluster->overhead_us;
+    exchange codes = alltoall(cluster, cluster->alltoall);
+    double bytes = codes.bytes + others(cluster) * code_bytes(cluster);
 
     exponents(cluster, time);
     time->bytes_per_server += bytes;
-    time->latency_s += 2.0 * (cluster->latency_us + posted_us) * 1e-6;
+    time->latency_s += codes.latency_s + tree_levels(cluster->servers, 2) * message_s(cluster);
+    time->latency_s *= cluster->chunks;
     time->transfer_s += bytes / beta(cluster);
     time->host_s = 2.0 * float_bytes(cluster) * host_s_byte(cluster);
 }
@@ -190,11 +267,14 @@ static void software_optinc(const optinc_cluster *cluster, optinc_cluster_time *
 /* Light passes up the levels; the result is split back without being switched again. */
 static void optical(const optinc_cluster *cluster, optinc_cluster_time *time)
 {
+    double port = cluster->optical_gbps * 1e9 / 8.0;
+    double rate = port > 0.0 ? fmin(port, beta(cluster)) : beta(cluster);
+
     exponents(cluster, time);
     time->levels = tree_levels(cluster->servers, cluster->optical_ports);
     time->bytes_per_server += code_bytes(cluster);
     time->latency_s += message_s(cluster) + time->levels * cluster->optical_latency_us * 1e-6;
-    time->transfer_s += code_bytes(cluster) / beta(cluster);
+    time->transfer_s += code_bytes(cluster) / rate;
     time->host_s = 2.0 * float_bytes(cluster) * host_s_byte(cluster);
 }
 

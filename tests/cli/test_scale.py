@@ -40,6 +40,12 @@ class Scale(ProgramTest):
             (("--bits", "7"), "bits"),
             (("--optical-ports", "6"), "ports"),
             (("--overlap", "1.5"), "--overlap"),
+            (("--optical-gbps", "0"), "--optical-gbps"),
+            (("--alltoall", "none"), "posted"),
+            (("--chunks", "0"), "--chunks"),
+            (("--elements", str(2**48 + 1)), "--elements"),
+            (("--elements", "99999999999999999999"), "--elements"),
+            (("--servers", str(2**24 + 1)), "16777216"),
         ):
             self.bad("scale", *arguments, says=[named])
 

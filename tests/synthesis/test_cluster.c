@@ -31,6 +31,7 @@ static void ring_traffic_is_the_papers(void **state)
 {
     const uint64_t servers[] = {4, 8, 16};
     const double traffic[] = {1.5, 1.75, 1.875};
+    const double doublings[] = {2.0, 3.0, 4.0};
 
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -39,7 +40,11 @@ static void ring_traffic_is_the_papers(void **state)
         cluster.servers = servers[i];
         assert_near(time_of(&cluster, OPTINC_CLUSTER_RING).bytes_per_server,
                     traffic[i] * 4.0 * (double)cluster.elements, 1e-15);
-        /* the optical switch: each code once, and the exponents' 2 (K-1)/K bytes a block */
+        /* the optical switch: each code once, and an exponent's byte a block: in all of log2 K
+         * rounds where latency counts, else 2 (K-1)/K times */
+        assert_near(time_of(&cluster, OPTINC_CLUSTER_OPTICAL).bytes_per_server,
+                    (double)cluster.elements * (1.0 + doublings[i] / 256.0), 1e-15);
+        cluster.latency_us = cluster.overhead_us = 0.0;
         assert_near(time_of(&cluster, OPTINC_CLUSTER_OPTICAL).bytes_per_server,
                     (double)cluster.elements * (1.0 + traffic[i] / 256.0), 1e-15);
     }
@@ -95,6 +100,81 @@ static void halving_doubling_bytes(void **state)
         assert_near(time_of(&cluster, OPTINC_CLUSTER_HALVING_DOUBLING).bytes_per_server, bytes,
                     1e-12);
     }
+}
+
+/* Bruck's alltoall played through: in round r every server sends on the blocks that it holds whose
+ * way still to go has bit r set; a server's own blocks start with ways 0 .. K-1. */
+static void bruck_bytes(void **state)
+{
+    (void)state;
+    for (uint64_t servers = 2; servers <= 300; servers++) {
+        optinc_cluster cluster = optinc_cluster_default();
+        optinc_cluster_time bruck, pairwise;
+        uint64_t blocks = 0, rounds = 0;
+
+        for (uint64_t bit = 1; bit < servers; bit *= 2, rounds++)
+            for (uint64_t way = 0; way < servers; way++)
+                blocks += (way & bit) != 0;
+        cluster.servers = servers;
+        cluster.alltoall = OPTINC_ALLTOALL_PAIRWISE;
+        pairwise = time_of(&cluster, OPTINC_CLUSTER_SOFTWARE);
+        cluster.alltoall = OPTINC_ALLTOALL_BRUCK;
+        bruck = time_of(&cluster, OPTINC_CLUSTER_SOFTWARE);
+        assert_near(bruck.bytes_per_server - pairwise.bytes_per_server,
+                    (double)cluster.elements * ((double)blocks - (double)(servers - 1)) /
+                        (double)servers,
+                    1e-9);
+        assert_near(pairwise.latency_s - bruck.latency_s,
+                    ((double)(servers - 1) - (double)rounds) * 2.2e-6, 1e-9);
+    }
+}
+
+static void the_fastest_alltoall(void **state)
+{
+    const optinc_cluster_alltoall named[] = {OPTINC_ALLTOALL_POSTED, OPTINC_ALLTOALL_BRUCK};
+
+    (void)state;
+    for (uint64_t servers = 2; servers <= 65536; servers *= 2) {
+        optinc_cluster cluster = optinc_cluster_default();
+        double fastest, best = INFINITY;
+
+        cluster.servers = servers;
+        fastest = time_of(&cluster, OPTINC_CLUSTER_SOFTWARE).time_s;
+        for (int i = 0; i < 2; i++) {
+            cluster.alltoall = named[i];
+            best = fmin(best, time_of(&cluster, OPTINC_CLUSTER_SOFTWARE).time_s);
+        }
+        assert_true(fastest == best);
+    }
+}
+
+/* Chunks that do not overlap: the same bytes, each latency anew. */
+static void chunks_pay_latencies(void **state)
+{
+    optinc_cluster cluster = optinc_cluster_default();
+    optinc_cluster_time one = time_of(&cluster, OPTINC_CLUSTER_SOFTWARE), three;
+
+    (void)state;
+    cluster.chunks = 3;
+    three = time_of(&cluster, OPTINC_CLUSTER_SOFTWARE);
+    assert_near(three.latency_s, 3.0 * one.latency_s, 1e-12);
+    assert_true(three.transfer_s == one.transfer_s);
+}
+
+/* An optical port slower than the link holds the codes back, a faster one changes nothing. */
+static void optical_port_rate(void **state)
+{
+    optinc_cluster cluster = optinc_cluster_default();
+    optinc_cluster_time link = time_of(&cluster, OPTINC_CLUSTER_OPTICAL), port;
+
+    (void)state;
+    cluster.optical_gbps = 100000.0;
+    port = time_of(&cluster, OPTINC_CLUSTER_OPTICAL);
+    assert_true(port.time_s == link.time_s);
+    cluster.optical_gbps = 100.0;
+    port = time_of(&cluster, OPTINC_CLUSTER_OPTICAL);
+    assert_near(port.time_s - link.time_s,
+                8.0 * (double)cluster.elements * (1e-11 - 1e-9 / cluster.link_gbps), 1e-9);
 }
 
 static void one_server_needs_nothing(void **state)
@@ -163,6 +243,10 @@ static void bad_input(void **state)
     REFUSE(block_size, 0, OPTINC_ERR_INVALID_ARGUMENT);
     REFUSE(switch_radix, 1, OPTINC_ERR_INVALID_ARGUMENT);
     REFUSE(optical_ports, 6, OPTINC_ERR_INVALID_ARGUMENT);
+    REFUSE(optical_gbps, -1.0, OPTINC_ERR_INVALID_ARGUMENT);
+    REFUSE(alltoall, (optinc_cluster_alltoall)4, OPTINC_ERR_INVALID_ARGUMENT);
+    REFUSE(chunks, 0, OPTINC_ERR_INVALID_ARGUMENT);
+    REFUSE(chunks, 65537, OPTINC_ERR_INVALID_ARGUMENT);
 #undef REFUSE
     assert_int_equal(optinc_cluster_time_of(&good, (optinc_cluster_collective)77, NULL, &time),
                      OPTINC_ERR_INVALID_ARGUMENT);
@@ -175,6 +259,10 @@ int main(void)
         cmocka_unit_test(gigabit_figures),
         cmocka_unit_test(latencies),
         cmocka_unit_test(halving_doubling_bytes),
+        cmocka_unit_test(bruck_bytes),
+        cmocka_unit_test(the_fastest_alltoall),
+        cmocka_unit_test(chunks_pay_latencies),
+        cmocka_unit_test(optical_port_rate),
         cmocka_unit_test(one_server_needs_nothing),
         cmocka_unit_test(times_do_not_fall_with_servers),
         cmocka_unit_test(steps_hide_what_overlaps),
