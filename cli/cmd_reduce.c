@@ -26,6 +26,7 @@ typedef struct reduce_request {
     uint64_t threads;
     uint64_t chunk;
     uint64_t seed;
+    uint64_t step;
     cli_photonic hardware;
     optinc_photonic_options photonic;
     cli_faults faults;
@@ -161,6 +162,7 @@ static int reduce_inputs(const reduce_request *request, const optinc_design *des
         .codec = optinc_codec_default(optinc_design_bits(design)),
         .op = request->op == 1 ? OPTINC_SUM : OPTINC_MEAN,
         .seed = request->seed,
+        .step = request->step,
         .chunk_elements = chunk_elements(request, shape->element_count),
         .input_count = request->input_count,
         .faults = &request->faults,
@@ -276,6 +278,8 @@ static int run(int argc, char **argv)
                   "in memory at once, rounded up to whole blocks; the result does not depend on "
                   "it"),
         cli_seed_option(&request.seed, "of stochastic roundings; default 1"),
+        cli_count("--step", &request.step, "STEP", 0, INT64_MAX,
+                  "that keys stochastic roundings; default 0"),
         cli_json_option(&request.json),
     };
     cli_option options[sizeof own / sizeof own[0] + CLI_FAULTS_OPTIONS + CLI_PHOTONIC_OPTIONS];

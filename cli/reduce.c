@@ -267,7 +267,7 @@ static optinc_status finish_blocks(const cli_reduction *r, workspace *w, size_t 
 static optinc_status reduce_chunk(const cli_reduction *r, workspace *w, uint64_t first,
                                   size_t count, cli_reduction_report *report)
 {
-    optinc_stream stream = {.seed = r->seed, .element_first = first};
+    optinc_stream stream = {.seed = r->seed, .step = r->step, .element_first = first};
     optinc_result_scale scale = {
         .op = r->op, .ports = optinc_design_ports(r->design), .servers = server_count(r)};
     optinc_status status = agree(r, w, count);

@@ -14,6 +14,7 @@ typedef struct cli_reduction {
     optinc_codec codec;
     optinc_op op;
     uint64_t seed;
+    uint64_t step;            /* of stochastic roundings */
     size_t chunk_elements;    /* a multiple of codec.block_size */
     uint32_t input_count;     /* K */
     const cli_faults *faults; /* resolved for K inputs; the switch has them, too */

@@ -56,6 +56,7 @@ typedef struct pmpi_settings {
     bool table;              /* OPTINC_TABLE=1 (default) or 0 */
     uint64_t check_count;    /* OPTINC_CHECK: elements of a call that are compared; 0: none */
     double timeout_seconds;  /* OPTINC_TIMEOUT */
+    const char *replay;      /* OPTINC_REPLAY: directory of records; NULL: none */
 } pmpi_settings;
 
 /* Reads the environment; what is wrong is said on stderr and ends in false. */
@@ -96,6 +97,8 @@ typedef struct pmpi_context {
     uint64_t step;
     float *kept; /* [check_count] inputs, and what came of them */
     double *exact;
+    float *replay_input; /* all of the call's, where records are wanted */
+    size_t replay_capacity;
     /* the worker */
     bool has_worker;
     bool stop;
@@ -113,12 +116,39 @@ typedef struct pmpi_state {
     uint32_t design_count;
     optinc_design *designs[PMPI_DESIGNS_MAX];
     int keyval;
+    MPI_Comm world; /* the library's copy */
     pmpi_counts counts;
     pthread_mutex_t lock; /* of the list */
     pmpi_context *contexts;
 } pmpi_state;
 
 extern pmpi_state pmpi;
+
+/* Until the request is complete: OPTINC_ERR_TIMEOUT after OPTINC_TIMEOUT. */
+optinc_status pmpi_wait(MPI_Request *request);
+/* With a time limit: until all ranks of comm have come here. What follows may then block. It uses no
+ * operation on comm, where another rank may be in one of the program's. */
+optinc_status pmpi_meet(MPI_Comm comm);
+/* A sum of floats below OPTINC_MIN_BYTES is MPI's own, but where another rank has sent a longer one
+ * through the switch it would never end: with a time limit it runs under that limit as well. */
+bool pmpi_is_watched(pmpi_route route);
+int pmpi_pass_watched(const void *sendbuf, void *recvbuf, int count, MPI_Datatype type, MPI_Op op,
+                      MPI_Comm comm);
+/* Every call on comm that qualifies ends in `status` from now on. */
+void pmpi_break(MPI_Comm comm, optinc_status status);
+
+/* An element that is not what it should be. */
+typedef struct pmpi_failure {
+    size_t count; /* of the call */
+    size_t element;
+    double expected;
+    double result;
+    double bound;
+} pmpi_failure;
+
+/* Copies the input if records are wanted; false: no memory. */
+bool pmpi_replay_keep(pmpi_context *context, const float *input, size_t count);
+void pmpi_replay_write(const pmpi_context *context, const pmpi_failure *failure);
 
 /* The level of threads to ask MPI for, and what follows MPI's own initialisation. */
 int pmpi_thread_level(int required);

@@ -47,6 +47,8 @@ EXPORTED int MPI_Allreduce(const void *sendbuf, void *recvbuf, int count, MPI_Da
         return reduce_blocking(sendbuf, recvbuf, elements, comm, context);
     if (pmpi_ends_here(route, elements, comm, &code))
         return code;
+    if (pmpi_is_watched(route))
+        return pmpi_pass_watched(sendbuf, recvbuf, count, type, op, comm);
     return PMPI_Allreduce(sendbuf, recvbuf, count, type, op, comm);
 }
 
@@ -79,6 +81,8 @@ EXPORTED int MPI_Allreduce_c(const void *sendbuf, void *recvbuf, MPI_Count count
         return reduce_blocking(sendbuf, recvbuf, elements, comm, context);
     if (pmpi_ends_here(route, elements, comm, &code))
         return code;
+    if (pmpi_is_watched(route) && count <= INT32_MAX)
+        return pmpi_pass_watched(sendbuf, recvbuf, (int)count, type, op, comm);
     return PMPI_Allreduce_c(sendbuf, recvbuf, count, type, op, comm);
 }
 

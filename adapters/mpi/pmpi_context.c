@@ -74,6 +74,9 @@ static int make_communicator(pmpi_context *c, MPI_Comm comm, bool nonblocking)
 
     if (nonblocking)
         return PMPI_Comm_idup(comm, &c->own, &c->own_request);
+    c->broken = pmpi_meet(comm);
+    if (c->broken != OPTINC_OK)
+        return MPI_SUCCESS;
     code = PMPI_Comm_group(comm, &group);
     if (code != MPI_SUCCESS)
         return code;
@@ -82,23 +85,51 @@ static int make_communicator(pmpi_context *c, MPI_Comm comm, bool nonblocking)
     return code;
 }
 
-static pmpi_context *make_context(MPI_Comm comm, const optinc_design *design, bool nonblocking)
+static pmpi_context *new_context(void)
 {
     pmpi_context *c = calloc(1, sizeof *c);
 
     if (!c)
         return NULL;
-    c->design = design;
     c->own = MPI_COMM_NULL;
     c->own_request = MPI_REQUEST_NULL;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
-    if (make_communicator(c, comm, nonblocking) != MPI_SUCCESS)
-        c->broken = OPTINC_ERR_TRANSPORT;
+    return c;
+}
+
+static void attach(pmpi_context *c, MPI_Comm comm)
+{
     link_context(c);
     if (PMPI_Comm_set_attr(comm, pmpi.keyval, c) != MPI_SUCCESS)
         c->broken = OPTINC_ERR_TRANSPORT;
+}
+
+static pmpi_context *make_context(MPI_Comm comm, const optinc_design *design, bool nonblocking)
+{
+    pmpi_context *c = new_context();
+
+    if (!c)
+        return NULL;
+    c->design = design;
+    if (make_communicator(c, comm, nonblocking) != MPI_SUCCESS)
+        c->broken = OPTINC_ERR_TRANSPORT;
+    attach(c, comm);
     return c;
+}
+
+void pmpi_break(MPI_Comm comm, optinc_status status)
+{
+    pmpi_context *c = NULL;
+    int found = 0;
+
+    if (PMPI_Comm_get_attr(comm, pmpi.keyval, &c, &found) != MPI_SUCCESS || !found) {
+        c = new_context();
+        if (!c)
+            return;
+        attach(c, comm);
+    }
+    c->broken = status;
 }
 
 /* One thread at a time calls collectives on a communicator, so nobody else looks for its context. */
@@ -159,9 +190,11 @@ static optinc_status open_context(pmpi_context *c)
     const oi_mpi_transport_options transport_options = {s->timeout_seconds, (size_t)s->piece_bytes};
     optinc_status status;
 
-    if (c->own_request != MPI_REQUEST_NULL &&
-        PMPI_Wait(&c->own_request, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-        return OPTINC_ERR_TRANSPORT;
+    if (c->own_request != MPI_REQUEST_NULL) {
+        status = pmpi_wait(&c->own_request);
+        if (status != OPTINC_OK)
+            return status;
+    }
     c->kept = calloc(s->check_count + 1, sizeof *c->kept);
     c->exact = calloc(s->check_count + 1, sizeof *c->exact);
     c->has_transport = true;
@@ -196,33 +229,45 @@ static optinc_status compare(pmpi_context *c, const float *output, size_t count,
                              double bound)
 {
     MPI_Request request;
-    optinc_status status = OPTINC_OK;
+    optinc_status status;
     uint64_t compared = 0;
+    pmpi_failure failure = {.count = count, .bound = bound};
+    bool failed = false;
 
     for (size_t i = 0; i < checks; i++)
         c->exact[i] = (double)c->kept[i];
     if (PMPI_Iallreduce(MPI_IN_PLACE, c->exact, (int)checks, MPI_DOUBLE, MPI_SUM, c->transport.comm,
-                        &request) != MPI_SUCCESS ||
-        PMPI_Wait(&request, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+                        &request) != MPI_SUCCESS)
         return OPTINC_ERR_TRANSPORT;
+    status = pmpi_wait(&request);
+    if (status != OPTINC_OK)
+        return status;
     for (size_t i = 0; i < checks; i++) {
-        double result = (double)output[checked_index(c, count, checks, i)];
+        size_t element = checked_index(c, count, checks, i);
+        double result = (double)output[element];
         double error = fabs(result - c->exact[i]);
 
         if (!isfinite(c->exact[i]) || !isfinite(result))
             continue;
         compared++;
         note_error(error, bound);
-        if (!(error <= bound + 1e-6 * fabs(c->exact[i])))
-            status = OPTINC_ERR_SELF_CHECK;
+        if (error <= bound + 1e-6 * fabs(c->exact[i]) || failed)
+            continue;
+        failed = true;
+        failure.element = element;
+        failure.expected = c->exact[i];
+        failure.result = result;
     }
     atomic_fetch_add(&pmpi.counts.checked, compared);
-    return status;
+    if (!failed)
+        return OPTINC_OK;
+    pmpi_replay_write(c, &failure);
+    return OPTINC_ERR_SELF_CHECK;
 }
 
 optinc_status pmpi_reduce(pmpi_context *c, const float *input, float *output, size_t count)
 {
-    const optinc_allreduce_args args = {input, output, count, OPTINC_SUM, NULL, c->step};
+    optinc_allreduce_args args = {input, output, count, OPTINC_SUM, NULL, c->step};
     size_t checks = count < pmpi.settings.check_count ? count : (size_t)pmpi.settings.check_count;
     optinc_allreduce_report report = {0};
     optinc_status status;
@@ -233,7 +278,11 @@ optinc_status pmpi_reduce(pmpi_context *c, const float *input, float *output, si
         return c->broken;
     for (size_t i = 0; i < checks; i++)
         c->kept[i] = input[checked_index(c, count, checks, i)];
+    if (!pmpi_replay_keep(c, input, count)) /* as any wrong argument of one rank: all hear of it */
+        args.input = NULL;
     status = optinc_allreduce(c->collective, &args, &report);
+    if (status == OPTINC_ERR_TIMEOUT || status == OPTINC_ERR_TRANSPORT)
+        c->broken = status;
     if (status == OPTINC_OK && checks > 0)
         status = compare(c, output, count, checks, report.error_bound_max);
     atomic_fetch_add_explicit(&pmpi.counts.bytes_sent, report.bytes_sent, memory_order_relaxed);
@@ -252,5 +301,6 @@ void pmpi_context_close(pmpi_context *c, bool free_communicator)
     pthread_cond_destroy(&c->changed);
     free(c->kept);
     free(c->exact);
+    free(c->replay_input);
     free(c);
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool complain(const char *name, const char *value, const char *expected)
 {
@@ -62,6 +63,18 @@ static bool read_seconds(const char *name, double *seconds)
     return true;
 }
 
+static bool read_directory(const char *name, const char **directory)
+{
+    const char *text = getenv(name);
+
+    if (!text || !*text)
+        return true;
+    if (access(text, W_OK | X_OK) != 0)
+        return complain(name, text, "a directory that can be written to");
+    *directory = text;
+    return true;
+}
+
 bool pmpi_settings_read(pmpi_settings *s)
 {
     *s = (pmpi_settings){
@@ -84,7 +97,8 @@ bool pmpi_settings_read(pmpi_settings *s)
            read_choice("OPTINC_UNQUALIFIED", "pass", "fail", &s->fail) &&
            read_choice("OPTINC_NONBLOCKING", "pass", "switch", &s->nonblocking) &&
            read_choice("OPTINC_TABLE", "0", "1", &s->table) &&
-           read_seconds("OPTINC_TIMEOUT", &s->timeout_seconds);
+           read_seconds("OPTINC_TIMEOUT", &s->timeout_seconds) &&
+           read_directory("OPTINC_REPLAY", &s->replay);
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -97,9 +111,10 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 /* Designs are compared by the collective itself; here it counts whether there are any. */
 uint64_t pmpi_settings_hash(const pmpi_settings *s)
 {
-    const uint64_t values[] = {s->bits,        s->bytes_min,   s->block_size,     s->chunk_elements,
-                               s->seed,        s->stochastic,  s->fail,           s->nonblocking,
-                               s->check_count, s->piece_bytes, s->designs != NULL};
+    const uint64_t values[] = {
+        s->bits,        s->bytes_min,           s->block_size,  s->chunk_elements,
+        s->seed,        s->stochastic,          s->fail,        s->nonblocking,
+        s->check_count, s->timeout_seconds > 0, s->piece_bytes, s->designs != NULL};
     uint64_t hash = 0xcbf29ce484222325u;
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)

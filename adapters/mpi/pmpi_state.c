@@ -89,20 +89,28 @@ void pmpi_begin(int provided)
     if (pmpi.settings.designs)
         load_designs();
     compare_settings();
+    PMPI_Comm_dup(MPI_COMM_WORLD, &pmpi.world);
+    PMPI_Comm_set_errhandler(pmpi.world, MPI_ERRORS_RETURN);
     PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, forget_context, &pmpi.keyval, NULL);
     pmpi.ready = true;
 }
 
 void pmpi_end(void)
 {
+    bool lost = false;
+
     if (!pmpi.ready)
         return;
     pmpi.ready = false;
     /* Communicators that the program still has go with MPI. Freeing ours would need the same order
      * on all ranks. */
-    while (pmpi.contexts)
+    while (pmpi.contexts) {
+        lost = lost || pmpi.contexts->broken != OPTINC_OK;
         pmpi_context_close(pmpi.contexts, false);
-    if (pmpi.settings.table)
+    }
+    if (!lost)
+        PMPI_Comm_free(&pmpi.world);
+    if (pmpi.settings.table && !lost) /* the table is made of all ranks' numbers */
         pmpi_table_print();
     PMPI_Comm_free_keyval(&pmpi.keyval);
     for (uint32_t i = 0; i < pmpi.design_count; i++)

@@ -173,18 +173,6 @@ static optinc_status agree_chunk(oi_run *run, size_t chunk)
     return status;
 }
 
-/* Room for the exponents of the first chunk of a message like this one. */
-static size_t next_packet_size(const optinc_collective *c, size_t count)
-{
-    size_t chunk = oi_chunk_elements(c, count);
-    size_t size =
-        OI_HEADER_SIZE + optinc_block_count(c->codec.block_size, count < chunk ? count : chunk);
-
-    if (size < OI_PACKET_SIZE)
-        return OI_PACKET_SIZE;
-    return size < OI_PACKET_SIZE_MAX ? size : OI_PACKET_SIZE_MAX;
-}
-
 /* Stage 1 of the first chunk: compares the call as well, and waits for the verdict. `fault`: what is
  * wrong with this rank's arguments. */
 static optinc_status agree_call(oi_run *run, optinc_status fault)
@@ -223,7 +211,7 @@ static optinc_status agree_call(oi_run *run, optinc_status fault)
     status = oi_agreement_read(fields, OI_HEADER_FIELDS, c->packet, &c->log);
     if (status != OPTINC_OK)
         return status;
-    c->packet_size = next_packet_size(c, args->count);
+    c->packet_size = oi_next_packet_size(c, args->count);
     if (args->error_feedback)
         add_feedback(run, lane);
     return OPTINC_OK;
@@ -449,22 +437,6 @@ static optinc_status check_arguments(const optinc_collective *c, const optinc_al
     return OPTINC_OK;
 }
 
-static void cut(oi_run *run)
-{
-    const optinc_collective *c = run->collective;
-    size_t first;
-
-    run->packet_size = c->packet_size;
-    first = (run->packet_size - OI_HEADER_SIZE) * c->codec.block_size;
-    run->chunk_elements = oi_chunk_elements(c, run->args->count);
-    run->first_elements = first < run->chunk_elements ? first : run->chunk_elements;
-    if (run->args->count == 0)
-        return;
-    run->chunk_count = 1;
-    if (run->args->count > run->first_elements)
-        run->chunk_count += (run->args->count - run->first_elements - 1) / run->chunk_elements + 1;
-}
-
 /* Dark ports move the mean by up to bias_max steps of 2^e. */
 static double error_bound(const oi_run *run)
 {
@@ -489,7 +461,7 @@ optinc_status optinc_allreduce(optinc_collective *collective, const optinc_allre
     if (collective->broken != OPTINC_OK)
         return oi_fail(&collective->log, collective->broken, "the transport has failed before");
     run.charged = oi_seconds();
-    cut(&run);
+    oi_cut(&run);
     run.report.elements = args->count;
     status = agree_call(&run, check_arguments(collective, args));
     if (status == OPTINC_OK)

@@ -9,12 +9,6 @@
 
 #define PROTOCOL 3u /* what ranks of different builds must share to understand each other */
 
-/* Chunks: every exchange waits for the slowest rank, on a busy machine for milliseconds, so they are
- * few and large; what a link cannot hide is the computing on a message's first and last chunk, about
- * a millisecond per million elements. */
-#define CHUNK_ELEMENTS_MIN ((size_t)1 << 19)
-#define CHUNK_ELEMENTS_MAX ((size_t)1 << 20)
-#define CHUNKS_WANTED 4u
 #define CHUNK_MULTIPLE_MAX ((size_t)1 << 15)
 #define PIECE_ELEMENTS ((size_t)1 << 15)
 #define PIECE_ELEMENTS_PER_THREAD ((size_t)1 << 17) /* worth waking threads for */
@@ -56,29 +50,6 @@ static uint64_t hash_faults(const optinc_collective *c, const optinc_faults *fau
     return (hash ^ (uint64_t)faults->action) * 0x100000001b3u;
 }
 
-static size_t round_up(size_t value, size_t multiple)
-{
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-size_t oi_share_elements(size_t count, uint32_t ranks)
-{
-    return round_up((count + ranks - 1) / ranks, 4);
-}
-
-size_t oi_chunk_elements(const optinc_collective *collective, size_t count)
-{
-    size_t chunk = count / CHUNKS_WANTED;
-
-    if (collective->chunk_set)
-        return collective->chunk_elements;
-    if (chunk < CHUNK_ELEMENTS_MIN)
-        chunk = CHUNK_ELEMENTS_MIN;
-    if (chunk > collective->chunk_elements)
-        return collective->chunk_elements;
-    return round_up(chunk, collective->chunk_multiple);
-}
-
 /* Chunks that are a multiple of 4K leave no rank with a smaller share. */
 static size_t chunk_multiple(size_t block_size, size_t ranks)
 {
@@ -90,7 +61,7 @@ static size_t chunk_multiple(size_t block_size, size_t ranks)
 
 static optinc_status set_sizes(optinc_collective *c, size_t chunk_wanted)
 {
-    size_t chunk = chunk_wanted ? chunk_wanted : CHUNK_ELEMENTS_MAX;
+    size_t chunk = chunk_wanted ? chunk_wanted : OI_CHUNK_ELEMENTS_MAX;
     size_t threads = c->codec.thread_count;
     size_t ranks = c->transport.size, size;
 
@@ -100,11 +71,11 @@ static optinc_status set_sizes(optinc_collective *c, size_t chunk_wanted)
     c->chunk_set = chunk_wanted != 0;
     c->chunk_multiple =
         c->chunk_set ? c->codec.block_size : chunk_multiple(c->codec.block_size, ranks);
-    c->chunk_elements = round_up(chunk, c->chunk_multiple);
-    c->piece_elements = round_up(threads > 1 ? PIECE_ELEMENTS_PER_THREAD * threads : PIECE_ELEMENTS,
-                                 c->codec.block_size);
+    c->chunk_elements = oi_round_up(chunk, c->chunk_multiple);
+    c->piece_elements = oi_round_up(
+        threads > 1 ? PIECE_ELEMENTS_PER_THREAD * threads : PIECE_ELEMENTS, c->codec.block_size);
     c->packet_size = OI_PACKET_SIZE;
-    c->float_elements = round_up(c->codec.block_size, ranks);
+    c->float_elements = oi_round_up(c->codec.block_size, ranks);
     if (!oi_size_multiply(optinc_symbols_size(c->codec.bits, oi_share_elements(c->chunk_elements,
                                                                                c->transport.size)),
                           ranks, &size))

@@ -96,6 +96,9 @@ optinc_status oi_start_allgather(optinc_collective *collective, uint32_t slot, c
 optinc_status oi_wait(optinc_collective *collective, uint32_t slot) OPTINC_WARN_UNUSED;
 void oi_progress(const optinc_collective *collective);
 
+#define OI_CHUNK_ELEMENTS_MAX ((size_t)1 << 20) /* unless the caller says so */
+
+size_t oi_round_up(size_t value, size_t multiple);
 /* Elements of the chunks of a message: the same on every rank. */
 size_t oi_chunk_elements(const optinc_collective *collective, size_t count);
 /* Memory for `chunks` chunks of `elements`. */
@@ -119,6 +122,11 @@ typedef struct oi_run {
     double charged;       /* until when the report's seconds are made up */
     double progressed;    /* when the transport's progress was called last */
 } oi_run;
+
+/* Cuts run's message, with chunk 0 as large as the packet has room for. */
+void oi_cut(oi_run *run);
+/* Room for the exponents of the first chunk of a message like this one. */
+size_t oi_next_packet_size(const optinc_collective *collective, size_t count);
 
 /* Reduces the lane's blocks marked OPTINC_EXPONENT_NON_FINITE in float: alltoall of the values, sum
  * in rank order, allgather. `values` [lane->count] is this rank's part, `output` [lane->count] gets
