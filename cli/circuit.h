@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drawings of a layer as its circuit: waveguides and every Mach-Zehnder interferometer, in SVG. */
+/* Drawings of a layer as its circuit: waveguides and every Mach-Zehnder interferometer with its
+ * phases as colours, in SVG. */
 #ifndef CLI_CIRCUIT_H
 #define CLI_CIRCUIT_H
 
 #include <stdbool.h>
 
 #include "cli.h"
+#include "optinc/optics.h"
 #include "optinc/synthesis.h"
 
 typedef struct circuit_layer {
     const optinc_layer *layer;
     optinc_layer_cost cost;
-    bool diagonal_min;
-    bool every_mzi;           /* false: outlines with counts */
-    const char *const *names; /* of the waveguides that enter, [cost.cols]; NULL: none */
+    const optinc_circuit *circuit; /* as it is built; NULL: an outline with counts */
+    const char *const *names;      /* of the circuit's inputs; NULL: none */
 } circuit_layer;
 
 /* The glyphs that the drawings of a page share: once, before the first of them. */
 void circuit_define(FILE *page);
+/* Which colour is which phase. */
+void circuit_legend(FILE *page);
 
-/* One <svg>. Layers of a mapping that has no drawing, or none that comes out at the counted number
- * of MZIs, are outlined. Returns the MZIs drawn one by one; 0 for an outline. */
-uint64_t circuit_draw(FILE *page, const circuit_layer *layer);
+/* One <svg>; adds the MZIs that are drawn one by one to *mzis. False, with a message, without
+ * memory. */
+bool circuit_draw(FILE *page, const circuit_layer *layer, uint64_t *mzis);
 
 #endif

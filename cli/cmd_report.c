@@ -7,9 +7,11 @@
 
 #include "cli.h"
 #include "options.h"
+#include "photonic.h"
 #include "report.h"
 
 typedef struct report_request {
+    cli_photonic hardware;
     const char *output_path;
     const char *design_path;
     const char *title;
@@ -169,6 +171,9 @@ static int make_report(const report_request *request)
         cli_error("out of memory");
         return CLI_BAD_INPUT;
     }
+    if (!cli_photonic_resolve(&request->hardware, &r.hardware))
+        goto out;
+    r.eyes = cli_photonic_told(&request->hardware);
     if (!load_runs(request, &r) || !load_design(request, &r, &found) ||
         !cli_output_open(&output, request->output_path))
         goto out;
@@ -192,26 +197,28 @@ out:
 static int run(int argc, char **argv)
 {
     report_request request = {0};
-    const cli_option options[] = {
-        cli_output_option(&request.output_path, "PAGE.html", "the page"),
-        cli_text("--design", &request.design_path, "DESIGN",
-                 "the switch; default: the one that a log names"),
-        cli_text("--title", &request.title, "TEXT", "of the page"),
-        cli_json_option(&request.json),
-    };
-    const cli_syntax syntax = {
+    cli_option options[CLI_PHOTONIC_OPTIONS + 4];
+    int count = cli_photonic_options(&request.hardware, options);
+    cli_syntax syntax = {
         .usage = "report [RUN...] -o PAGE.html [--design DESIGN] [OPTIONS]",
-        .text = "Turns run logs (files, or folders that hold log.jsonl) and a design into one "
-                "HTML page with\npictures: losses, traffic, quantisation error, and the switch "
-                "with every MZI. Needs gnuplot.",
+        .text =
+            "Turns run logs (files, or folders that hold log.jsonl) and a design into one "
+            "HTML page with\npictures: losses, traffic, quantisation error, the switch with every "
+            "MZI and its phases and, with\ncomponents or faults given, the eyes at its receivers. "
+            "Needs gnuplot.",
         .example = "optinc report demo/ring demo/optinc -o report.html",
         .options = options,
-        .option_count = (int)(sizeof options / sizeof options[0]),
         .operand_name = "RUN",
         .operands_max = (int)REPORT_RUNS_MAX,
     };
     int operand_count;
 
+    options[count++] = cli_output_option(&request.output_path, "PAGE.html", "the page");
+    options[count++] = cli_text("--design", &request.design_path, "DESIGN",
+                                "the switch; default: the one that a log names");
+    options[count++] = cli_text("--title", &request.title, "TEXT", "of the page");
+    options[count++] = cli_json_option(&request.json);
+    syntax.option_count = count;
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:
         return CLI_DONE;

@@ -74,6 +74,15 @@ int cli_photonic_options(cli_photonic *request, cli_option *options)
     return count;
 }
 
+bool cli_photonic_told(const cli_photonic *request)
+{
+    bool told = request->device_path != NULL;
+
+    for (int i = 0; i < CLI_PHOTONIC_VALUES; i++)
+        told |= !isnan(request->values[i]);
+    return told;
+}
+
 bool cli_photonic_resolve(const cli_photonic *request, optinc_photonic_options *options)
 {
     optinc_status status = OPTINC_OK;

@@ -26,6 +26,9 @@ typedef struct cli_photonic {
 /* Sets the defaults and writes the options, CLI_PHOTONIC_OPTIONS at most; returns how many. */
 int cli_photonic_options(cli_photonic *request, cli_option *options);
 
+/* A device file or a value was given. */
+bool cli_photonic_told(const cli_photonic *request);
+
 /* Reads the device file and sets what the options say. False, with a message, if that fails. */
 bool cli_photonic_resolve(const cli_photonic *request, optinc_photonic_options *options);
 

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "describe.h"
+#include "optinc/optics.h"
 #include "runlog.h"
 
 #define REPORT_RUNS_MAX 16u
@@ -21,6 +22,8 @@ typedef struct report {
     const char *design_path; /* of the design */
     optinc_design_cost cost;
     optinc_cost_options cost_options;
+    optinc_photonic_options hardware; /* how the circuits are built */
+    bool eyes;                        /* the command line told components or faults */
 } report;
 
 /* Colour of a run in all pictures, "#rrggbb". */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "circuit.h"
+#include "eye.h"
 #include "html.h"
 #include "report.h"
 
@@ -166,22 +167,24 @@ static void name_ports(const optinc_unit *unit, uint32_t layer, uint32_t cols,
 }
 
 static bool draw_layer(FILE *page, const report *r, const optinc_unit *unit, uint32_t index,
-                       bool every_mzi, uint64_t *drawn)
+                       const optinc_circuit *built, uint64_t *drawn)
 {
-    circuit_layer circuit = {.layer = &unit->layers[index],
-                             .diagonal_min = r->cost_options.diagonal_min,
-                             .every_mzi = every_mzi};
+    circuit_layer circuit = {.layer = &unit->layers[index], .circuit = built};
     optinc_status status = optinc_layer_cost_of(circuit.layer, &r->cost_options, &circuit.cost);
     char(*text)[NAME_SIZE];
     const char **names;
+    bool good;
 
     if (status != OPTINC_OK) {
         cli_library_error(status, r->design_path);
         return false;
     }
+    if (r->hardware.direct)
+        circuit.cost.mapping = OPTINC_MAPPING_DIRECT;
     text = calloc(circuit.cost.cols + 1u, NAME_SIZE);
     names = calloc(circuit.cost.cols + 1u, sizeof *names);
-    if (text && names) {
+    good = text && names;
+    if (good) {
         name_ports(unit, index, circuit.cost.cols, text, names);
         circuit.names = names;
         fprintf(page,
@@ -190,32 +193,67 @@ static bool draw_layer(FILE *page, const report *r, const optinc_unit *unit, uin
                 index + 1, circuit.cost.rows, circuit.cost.cols,
                 cli_activation_name(circuit.layer->activation),
                 cli_mapping_name(circuit.cost.mapping));
-        html_count(page, circuit.cost.mzis);
+        html_count(page, built ? optinc_circuit_describe(built).mzi_count : circuit.cost.mzis);
         fputs(" MZIs</figcaption>", page);
-        *drawn += circuit_draw(page, &circuit);
+        good = circuit_draw(page, &circuit, drawn);
         fputs("</figure>\n", page);
     } else {
         cli_error("out of memory");
     }
     free(text);
     free(names);
-    return text && names;
+    return good;
 }
 
 static bool draw_level(FILE *page, const report *r, uint32_t level, bool every_mzi, uint64_t *drawn)
 {
     const optinc_unit *unit = optinc_design_unit(r->design, level);
     uint64_t units = cli_units_of_level(r->design, level);
+    optinc_circuit *circuits[OPTINC_LAYERS_MAX] = {NULL};
+    optinc_status status = OPTINC_OK;
+    bool good;
 
+    if (every_mzi && unit->layer_count > 0)
+        status = optinc_unit_circuits(unit, &r->hardware, &cli_log, circuits);
+    if (status != OPTINC_OK) {
+        cli_library_error(status, r->design_path);
+        return false;
+    }
     if (optinc_design_level_count(r->design) > 1)
         fprintf(page, "<h4>Level %u: %" PRIu64 " %s of %u ports</h4>\n", level, units,
                 units == 1 ? "switch" : "equal switches", unit->spec.ports);
     fputs("<div class=\"layers\">\n", page);
-    for (uint32_t i = 0; i < unit->layer_count; i++)
-        if (!draw_layer(page, r, unit, i, every_mzi, drawn))
-            return false;
+    good = true;
+    for (uint32_t i = 0; i < unit->layer_count && good; i++)
+        good = draw_layer(page, r, unit, i, circuits[i], drawn);
     fputs("</div>\n", page);
-    return true;
+    for (uint32_t i = 0; i < unit->layer_count; i++)
+        optinc_circuit_destroy(&circuits[i]);
+    return good;
+}
+
+static void explain_circuit(FILE *page, bool every_mzi)
+{
+    fputs(
+        "<h3>Circuit</h3>\n<p class=\"soft small\">Light runs from left to right. A layer mapped "
+        "by "
+        "SVD is a matrix W = U &Sigma; V&prime;: two meshes of MZIs and a diagonal of attenuators; "
+        "a segmented one, blocks of a mesh and a diagonal each; a direct one, fan-in and fan-out "
+        "trees. Its units follow. On the left s<i>j</i> is the averaged light of digit <i>j</i> of "
+        "all servers, 1 the constant that carries the bias; dots are where unused light "
+        "ends.</p>\n",
+        page);
+    if (every_mzi) {
+        fputs("<p class=\"soft small\">Boxes are phase shifters: at the input of an MZI, on its "
+              "arms, "
+              "and at last that of the receiver&#39;s oscillator. Their colour is the phase:</p>\n",
+              page);
+        circuit_legend(page);
+        return;
+    }
+    fputs("<p>With more than ", page);
+    html_count(page, REPORT_MZIS_DRAWN_MAX);
+    fputs(" MZIs the layers are drawn in outline, with their counts.</p>\n", page);
 }
 
 static bool draw_circuit(FILE *page, const report *r)
@@ -223,17 +261,7 @@ static bool draw_circuit(FILE *page, const report *r)
     bool every_mzi = r->cost.mzis <= REPORT_MZIS_DRAWN_MAX;
     uint64_t drawn = 0;
 
-    fputs("<h3>Circuit</h3>\n<p class=\"soft small\">Light runs from left to right. A layer is a "
-          "matrix W = U &Sigma; V&prime;: two meshes of MZIs (Clements&#39;s rectangular "
-          "arrangement) and a diagonal of attenuators, then its units. Boxes on the waveguides are "
-          "phase shifters. On the left s<i>j</i> is the averaged light of digit <i>j</i> of all "
-          "servers, 1 the constant that carries the bias.</p>\n",
-          page);
-    if (!every_mzi) {
-        fputs("<p>With more than ", page);
-        html_count(page, REPORT_MZIS_DRAWN_MAX);
-        fputs(" MZIs the layers are drawn in outline, with their counts.</p>\n", page);
-    }
+    explain_circuit(page, every_mzi);
     circuit_define(page);
     for (uint32_t level = 0; level < optinc_design_level_count(r->design); level++)
         if (!draw_level(page, r, level, every_mzi, &drawn))
@@ -241,7 +269,37 @@ static bool draw_circuit(FILE *page, const report *r)
     if (drawn > 0) {
         fputs("<p class=\"soft small\">MZIs drawn: ", page);
         html_count(page, drawn);
-        fputs(drawn < r->cost.mzis ? ", each level once.</p>\n" : ".</p>\n", page);
+        fputs(optinc_design_level_count(r->design) > 1 ? ", each level once.</p>\n" : ".</p>\n",
+              page);
+    }
+    return true;
+}
+
+static bool draw_eyes(FILE *page, const report *r)
+{
+    for (uint32_t level = 0; level < optinc_design_level_count(r->design); level++) {
+        const optinc_eye_options options = {.photonic = r->hardware, .level = level, .seed = 1};
+        optinc_eye *eye = NULL;
+        optinc_status status = optinc_eye_create(r->design, &options, &cli_log, &eye);
+
+        if (status != OPTINC_OK) {
+            cli_library_error(status, r->design_path);
+            return false;
+        }
+        if (level == 0)
+            fputs("<h3>Eyes</h3>\n<p class=\"soft small\">What the last receivers of one chip with "
+                  "the given components and faults see: 8,192 random codes, the receiver&#39;s "
+                  "bandwidth a Bessel filter. Shades count traces, dashes are the decisions&#39; "
+                  "thresholds and instant. Height and width are those of the smallest of a "
+                  "digit&#39;s three eyes, in levels and symbols; errors are those seen, and by Q "
+                  "those that Gaussian noise gives at this receiver alone.</p>\n",
+                  page);
+        if (optinc_design_level_count(r->design) > 1)
+            fprintf(page, "<h4>Level %u</h4>\n", level);
+        fputs("<figure>", page);
+        eye_draw(page, eye, true);
+        fputs("</figure>\n", page);
+        optinc_eye_destroy(&eye);
     }
     return true;
 }
@@ -260,7 +318,7 @@ bool report_design(FILE *page, const report *r)
     if (!proof_table(page, r))
         return false;
     cost_table(page, r);
-    if (!draw_circuit(page, r))
+    if (!draw_circuit(page, r) || (r->eyes && !draw_eyes(page, r)))
         return false;
     fputs("</section>\n", page);
     return true;

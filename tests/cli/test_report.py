@@ -121,14 +121,47 @@ class Report(ProgramTest):
         self.assertEqual(len(page.ids), len(set(page.ids)), "ids are unique")
         self.assertLessEqual({r[1:] for r in page.references}, set(page.ids))
 
+    @staticmethod
+    def drawn(page):
+        return sum(use in ("#mzi", "#att") for use in page.uses)
+
+    @staticmethod
+    def built(layer):
+        rows, cols = layer["rows"], layer["cols"]
+        return rows * (rows - 1) // 2 + cols * (cols - 1) // 2 + min(rows, cols)
+
+    def test_direct_circuits_and_eyes(self):
+        device = os.path.join(os.path.dirname(__file__), "../../devices/published-best.yaml")
+        _, page = self.page("--design", self.switch, "--mapping", "direct", "--device", device,
+                            "--phase-sigma", 0.01, "--calibrate", "self")
+        shown = self.good_json("inspect", self.switch, "--mapping", "direct")
+        words = page.words()
+        self.assertIn(f"MZIs drawn: {shown['mzis_built']}.", words)
+        for text in ["direct", "0: not heated", "Eyes", "digit 3, most significant",
+                     "errors: 0 of 8180"]:
+            self.assertIn(text, words)
+        # every shifter has a colour: two an MZI, one an output
+        with open(self.output, encoding="utf-8") as stream:
+            text = stream.read()
+        circuits = "".join(re.findall(r'<svg class="circuit".*?</svg>', text, re.DOTALL))
+        outputs = sum(layer["rows"] for layer in shown["layers"])
+        self.assertEqual(circuits.count("<rect "), 2 * shown["mzis_built"] + outputs)
+        self.assertGreater(circuits.count("hsl("), shown["mzis_built"])
+        self.assertLess(len(text), 1_000_000)
+        self.assertNotIn("Eyes", self.page("--design", self.switch)[1].words())
+        self.bad("report", "--design", self.switch, "--phase-sigma", -1, "-o", self.output,
+                 says=["--phase-sigma"])
+
     def test_every_mzi_is_drawn(self):
         for servers, bits in [(2, 2), (4, 8), (4, 16), (8, 8)]:
             path = self.design("other", servers, bits)
             got, page = self.page("--design", path)
             shown = self.good_json("inspect", path)
-            drawn = sum(use in ("#mzi", "#att") for use in page.uses)
-            if all(layer["mapping"] == "svd" for layer in shown["layers"]):
-                self.assertEqual((drawn, got["mzis"]), (shown["mzis"], shown["mzis"]))
+            self.assertTrue(all(layer["mapping"] == "svd" for layer in shown["layers"]))
+            self.assertEqual(self.drawn(page), shown["mzis_built"])
+            self.assertEqual(self.drawn(page), sum(map(self.built, shown["layers"])))
+            self.assertEqual(got["mzis"], shown["mzis"])
+            self.assertIn(f"MZIs drawn: {self.drawn(page):,}.", page.words())
 
     def test_large_designs_are_outlined(self):
         path = self.design("large", 64, 8, "--activation", "relu")
@@ -144,9 +177,7 @@ class Report(ProgramTest):
             self.assertIn(text, page.words())
         # a level is drawn once
         layers = self.good_json("inspect", path)["layers"]
-        drawn = sum(use in ("#mzi", "#att") for use in page.uses)
-        if all(layer["mapping"] == "svd" for layer in layers):
-            self.assertEqual(drawn, sum(layer["mzis"] for layer in layers))
+        self.assertEqual(self.drawn(page), sum(map(self.built, layers)))
 
     def test_one_run(self):
         _, page = self.page(self.log("optinc", self.lines("optinc")))
