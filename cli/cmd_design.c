@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* optinc design: from a wish to a design file, proved and tabulated on the way. */
+#include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "describe.h"
 #include "options.h"
+#include "train_cascade.h"
 #include "training.h"
 
 /* Cases up to which the design file carries what the ONN answers in each of them (4 MiB). */
@@ -13,7 +16,7 @@
 /* Cases up to which a level is proved exhaustively as well; `optinc verify` goes on to 2^28. */
 #define PROVE_CASES_MAX ((uint64_t)1 << 20)
 
-#define OPTION_COUNT 11 /* without those of training */
+#define OPTION_COUNT 13 /* without those of training */
 
 typedef struct design_request {
     uint64_t servers;
@@ -27,8 +30,10 @@ typedef struct design_request {
     uint64_t seed;
     const char *path;
     bool json;
+    const char *split;        /* ports of the levels, as 4x8; NULL: as equal as they can be */
+    const char *level_epochs; /* of a trained cascade */
     cli_training training;
-    optinc_train_result trained; /* of a trained design */
+    optinc_train_result trained[OPTINC_LEVELS_MAX]; /* of a trained design */
 } design_request;
 
 static const char *const methods[] = {"constructed", "trained", NULL};
@@ -45,69 +50,113 @@ static optinc_variant variant_of(const design_request *request)
     return request->variant == 1 ? OPTINC_VARIANT_STOCHASTIC : OPTINC_VARIANT_HALF_UP;
 }
 
+/* "4x8", servers first, to ports; levels and their product are compared with what else was said. */
+static bool read_split(const design_request *request, optinc_cascade *cascade)
+{
+    const char *text = request->split;
+    uint64_t servers = 1;
+    uint32_t count = 0;
+
+    for (;;) {
+        char *end = NULL;
+        unsigned long ports = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+
+        if (!end || count == OPTINC_LEVELS_MAX || ports > 64 || (*end && *end != 'x')) {
+            cli_error(
+                "--split: found '%s', expected the ports of 1 to %u levels as 4x8, each 2, 4, "
+                "8, 16, 32 or 64",
+                request->split, OPTINC_LEVELS_MAX);
+            return false;
+        }
+        cascade->ports[count++] = (uint32_t)ports;
+        servers *= ports; /* at most 64^8 */
+        if (!*end)
+            break;
+        text = end + 1;
+    }
+    if ((request->levels && request->levels != count) || servers != request->servers) {
+        cli_error("--split: found '%s', %u levels of %llu servers, expected %llu levels of %llu",
+                  request->split, count, (unsigned long long)servers,
+                  (unsigned long long)(request->levels ? request->levels : count),
+                  (unsigned long long)request->servers);
+        return false;
+    }
+    cascade->level_count = count;
+    return true;
+}
+
+/* Levels and their ports as they were asked for; prints what is wrong. */
+static bool plan_cascade(const design_request *request, optinc_cascade *cascade)
+{
+    *cascade = (optinc_cascade){.level_count = request->levels ? (uint32_t)request->levels : 1,
+                                .bits = (uint32_t)request->bits,
+                                .variant = variant_of(request)};
+    if (request->split)
+        return read_split(request, cascade);
+    return optinc_cascade_split(request->servers, cascade->level_count, &cli_log, cascade->ports) ==
+           OPTINC_OK;
+}
+
 /* One switch, or a tree of them if more than one level is wanted. */
-static optinc_status make_constructed(const design_request *request, optinc_design **design)
+static optinc_status make_constructed(const design_request *request, const optinc_cascade *cascade,
+                                      optinc_design **design)
 {
     optinc_construct_options options = {
         .activation =
             request->activation == 1 ? OPTINC_ACTIVATION_RELU : OPTINC_ACTIVATION_SATURATING,
         .gap = request->gap,
     };
-    optinc_variant variant = variant_of(request);
     optinc_verify_options verify = {.exhaustive_cases_max = PROVE_CASES_MAX, .seed = request->seed};
-    optinc_cascade cascade = {.level_count = (uint32_t)request->levels,
-                              .bits = (uint32_t)request->bits,
-                              .variant = variant};
     optinc_spec spec;
     optinc_status status;
 
-    if (request->levels == 1) {
-        status = optinc_spec_single((uint32_t)request->servers, (uint32_t)request->bits, variant,
-                                    &cli_log, &spec);
+    if (cascade->level_count == 1) {
+        status =
+            optinc_spec_single(cascade->ports[0], cascade->bits, cascade->variant, &cli_log, &spec);
         return status == OPTINC_OK ? optinc_construct(&spec, &options, &cli_log, design) : status;
     }
-    status = optinc_cascade_split(request->servers, cascade.level_count, &cli_log, cascade.ports);
-    if (status != OPTINC_OK)
-        return status;
     cli_progress_start("construct and prove");
-    status =
-        optinc_synthesise_cascade(&cascade, &options, &verify, &cli_progress, &cli_log, design);
+    status = optinc_synthesise_cascade(cascade, &options, &verify, &cli_progress, &cli_log, design);
     cli_progress_stop();
     return status;
 }
 
-static optinc_status make_trained(design_request *request, optinc_design **design)
+static optinc_status make_trained(design_request *request, const optinc_cascade *cascade,
+                                  optinc_design **design)
 {
+    optinc_activation activation =
+        request->activation == 0 ? OPTINC_ACTIVATION_SATURATING : OPTINC_ACTIVATION_RELU;
     optinc_train_watch watch = cli_training_watch(&request->training);
     optinc_train_options options;
     optinc_spec spec;
-    optinc_status status = optinc_spec_single((uint32_t)request->servers, (uint32_t)request->bits,
-                                              variant_of(request), &cli_log, &spec);
+    optinc_status status;
 
+    if (cascade->level_count > 1)
+        return cli_train_cascade(&request->training, request->level_epochs, cascade, activation,
+                                 request->seed, request->trained, design);
+    status =
+        optinc_spec_single(cascade->ports[0], cascade->bits, cascade->variant, &cli_log, &spec);
     if (status != OPTINC_OK)
         return status;
-    if (request->levels != 1) {
-        cli_error("--levels %llu: trained designs have one level",
-                  (unsigned long long)request->levels);
-        return OPTINC_ERR_UNSUPPORTED;
-    }
-    if (!cli_training_options_of(&request->training, &spec,
-                                 request->activation == 0 ? OPTINC_ACTIVATION_SATURATING
-                                                          : OPTINC_ACTIVATION_RELU,
-                                 request->seed, &options))
+    if (!cli_training_options_of(&request->training, &spec, activation, request->seed, &options))
         return OPTINC_ERR_INVALID_ARGUMENT;
-    status = optinc_train(&spec, &options, &watch, &cli_log, &request->trained, design);
+    status = optinc_train(&spec, &options, &watch, &cli_log, &request->trained[0], design);
     cli_training_watch_end();
     if (status == OPTINC_ERR_INTERRUPTED && request->training.checkpoint)
         cli_note("%s: the training as it was after epoch %llu; --resume continues it",
-                 request->training.checkpoint, (unsigned long long)request->trained.epochs);
+                 request->training.checkpoint, (unsigned long long)request->trained[0].epochs);
     return status;
 }
 
 /* Makes the design that was asked for; proofs and tables may still be missing. */
 static optinc_status make(design_request *request, optinc_design **design)
 {
-    return is_trained(request) ? make_trained(request, design) : make_constructed(request, design);
+    optinc_cascade cascade;
+
+    if (!plan_cascade(request, &cascade))
+        return OPTINC_ERR_UNSUPPORTED; /* what is wrong has been printed */
+    return is_trained(request) ? make_trained(request, &cascade, design)
+                               : make_constructed(request, &cascade, design);
 }
 
 /* Proves a level that whoever made it has not proved yet. */
@@ -190,8 +239,40 @@ static double accuracy_of(const optinc_proof *proof)
     return 1.0 - (double)proof->errors / (double)proof->cases;
 }
 
-static void print_result(const design_request *request, const optinc_proof *proof,
-                         const optinc_design_cost *cost, double seconds)
+static void print_training(const design_request *request, const optinc_design *design)
+{
+    uint32_t level_count = optinc_design_level_count(design);
+
+    for (uint32_t level = 0; is_trained(request) && level < level_count; level++) {
+        char text[CLI_PROOF_TEXT_SIZE];
+
+        if (level_count > 1)
+            printf("level %u   %" PRIu64 " of them, %s\n", level, cli_units_of_level(design, level),
+                   cli_proof_text(&optinc_design_unit(design, level)->proof, text));
+        cli_training_print(&request->trained[level]);
+    }
+}
+
+/* An object, or of a cascade an array with one a level. */
+static json_t *json_training(const design_request *request, const optinc_design *design)
+{
+    uint32_t level_count = optinc_design_level_count(design);
+    json_t *levels;
+
+    if (level_count == 1)
+        return cli_training_json(&request->trained[0],
+                                 optinc_spec_digits_out(&optinc_design_unit(design, 0)->spec));
+    levels = json_array();
+    for (uint32_t level = 0; level < level_count; level++)
+        json_array_append_new(
+            levels,
+            cli_training_json(&request->trained[level],
+                              optinc_spec_digits_out(&optinc_design_unit(design, level)->spec)));
+    return levels;
+}
+
+static void print_result(const design_request *request, const optinc_design *design,
+                         const optinc_proof *proof, const optinc_design_cost *cost, double seconds)
 {
     char text[CLI_PROOF_TEXT_SIZE];
     char count[CLI_COUNT_TEXT_SIZE];
@@ -207,8 +288,7 @@ static void print_result(const design_request *request, const optinc_proof *proo
                (unsigned long long)request->bits, methods[request->method], activation,
                cli_count_text(cost->mzis, count), cost->area_mm2, cli_proof_text(proof, text),
                accuracy_of(proof), seconds, (unsigned long long)request->seed);
-        if (is_trained(request))
-            cli_training_print(&request->trained);
+        print_training(request, design);
         return;
     }
     object = cli_json_proof(proof);
@@ -224,8 +304,7 @@ static void print_result(const design_request *request, const optinc_proof *proo
     cli_json_set(object, "seconds", cli_json_number(seconds));
     cli_json_set(object, "seed", cli_json_count(request->seed));
     if (is_trained(request))
-        cli_json_set(object, "training",
-                     cli_training_json(&request->trained, (uint32_t)request->bits / 2));
+        cli_json_set(object, "training", json_training(request, design));
     cli_print_json(object);
 }
 
@@ -253,7 +332,7 @@ static int design_and_save(design_request *request)
         code = cli_library_error(status, request->path);
         goto out; /* the design is ours */
     }
-    print_result(request, &proof, &cost, cli_seconds() - start);
+    print_result(request, design, &proof, &cost, cli_seconds() - start);
     code = proof.errors == 0 ? CLI_DONE : CLI_SPEC_NOT_MET;
     if (code == CLI_SPEC_NOT_MET)
         cli_note("%s: saved, but it does not meet its spec", request->path);
@@ -264,12 +343,8 @@ out:
 
 static int run(int argc, char **argv)
 {
-    design_request request = {.levels = 1,
-                              .method = -1,
-                              .activation = -1,
-                              .gap = 0.5,
-                              .seed = 1,
-                              .training = cli_training_default()};
+    design_request request = {
+        .method = -1, .activation = -1, .gap = 0.5, .seed = 1, .training = cli_training_default()};
     cli_option options[OPTION_COUNT + CLI_TRAINING_OPTIONS] = {
         cli_required(cli_count("--servers", &request.servers, "N", 1, 1u << 20,
                                "ports: 2, 4, 8, 16, 32 or 64 of one switch, more of a cascade")),
@@ -287,6 +362,12 @@ static int run(int argc, char **argv)
                    "share of cases that are made wrong in one digit; default none"),
         cli_count("--levels", &request.levels, "L", 1, OPTINC_LEVELS_MAX,
                   "levels of a cascade: residual switches below one that rounds; default 1"),
+        cli_text("--split", &request.split, "PORTS",
+                 "ports of the levels' switches, the servers' first, as 4x8; default as equal as "
+                 "they can be"),
+        cli_text("--level-epochs", &request.level_epochs, "EPOCHS",
+                 "trained cascades: --epochs of each level, as 300/120; --structure and --segment "
+                 "take such lists, too"),
         cli_seed_option(&request.seed, "of everything random; default 1"),
         cli_json_option(&request.json),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* optinc inspect: the layers of a design, their mapping to MZIs, and what they cost. */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "cli.h"
 #include "describe.h"
@@ -63,6 +64,107 @@ static optinc_status each_layer(const optinc_design *design, const optinc_cost_o
         }
     }
     return OPTINC_OK;
+}
+
+/* One level of the tree, all its switches together. */
+typedef struct level_figures {
+    uint64_t switches;
+    optinc_design_cost cost;  /* of one */
+    optinc_layer_budget sums; /* of one: layers added up, latency one after another */
+    uint64_t fibres_up,
+        fibres_down; /* one a symbol: into the switches, and the result out to all */
+} level_figures;
+
+static optinc_status find_level(const inspect_request *request, const optinc_design *design,
+                                uint32_t level, const optinc_cost_options *options,
+                                level_figures *figures)
+{
+    const optinc_unit *unit = optinc_design_unit(design, level);
+    optinc_spec flat = optinc_design_flat_spec(design);
+    optinc_layer_budget *layers = calloc(unit->layer_count + 1, sizeof *layers);
+    optinc_status status = layers ? OPTINC_OK : OPTINC_ERR_OUT_OF_MEMORY;
+    uint64_t inputs;
+
+    *figures = (level_figures){.switches = cli_units_of_level(design, level)};
+    inputs = figures->switches * unit->spec.ports;
+    figures->fibres_up = inputs * optinc_spec_digits_in(&unit->spec);
+    figures->fibres_down = inputs * optinc_spec_digits_out(&flat);
+    if (status == OPTINC_OK)
+        status = optinc_unit_cost_of(unit, options, &figures->cost);
+    if (status == OPTINC_OK)
+        status = optinc_unit_budget(unit, &request->options, &cli_log, layers);
+    for (uint32_t l = 0; status == OPTINC_OK && l < unit->layer_count; l++) {
+        figures->sums.area_mm2 += layers[l].area_mm2;
+        figures->sums.power_w += layers[l].power_w;
+        figures->sums.latency_ps += layers[l].latency_ps;
+    }
+    free(layers);
+    return status;
+}
+
+static json_t *json_level(const optinc_unit *unit, const level_figures *f)
+{
+    json_t *object = json_object();
+    double switches = (double)f->switches;
+
+    cli_json_set(object, "switches", cli_json_count(f->switches));
+    cli_json_set(object, "ports", json_integer(unit->spec.ports));
+    cli_json_set(object, "symbols_in", json_integer(optinc_spec_digits_in(&unit->spec)));
+    cli_json_set(object, "symbols_out", json_integer(optinc_spec_digits_out(&unit->spec)));
+    cli_json_set(object, "mzis_switch", cli_json_count(f->cost.mzis));
+    cli_json_set(object, "mzis", cli_json_count(f->switches * f->cost.mzis));
+    cli_json_set(object, "area_mm2", cli_json_number(switches * f->cost.area_mm2));
+    cli_json_set(object, "area_built_mm2", cli_json_number(switches * f->sums.area_mm2));
+    cli_json_set(object, "power_w", cli_json_number(switches * f->sums.power_w));
+    cli_json_set(object, "latency_ps", cli_json_number(f->sums.latency_ps));
+    cli_json_set(object, "fibres_up", cli_json_count(f->fibres_up));
+    cli_json_set(object, "fibres_down", cli_json_count(f->fibres_down));
+    cli_json_set(object, "proof", cli_json_proof(&unit->proof));
+    return object;
+}
+
+/* levels: NULL to print; *fibres: of the whole. */
+static optinc_status each_level(const inspect_request *request, const optinc_design *design,
+                                const optinc_cost_options *options, json_t *levels,
+                                uint64_t *fibres, uint64_t *switches)
+{
+    optinc_status status = OPTINC_OK;
+
+    *fibres = *switches = 0;
+    for (uint32_t level = 0; level < optinc_design_level_count(design); level++) {
+        const optinc_unit *unit = optinc_design_unit(design, level);
+        level_figures f;
+
+        status = find_level(request, design, level, options, &f);
+        if (status != OPTINC_OK)
+            break;
+        *fibres += f.fibres_up + f.fibres_down;
+        *switches += f.switches;
+        if (levels)
+            json_array_append_new(levels, json_level(unit, &f));
+        else
+            printf("%5u  %8" PRIu64 "  %5u  %2u in %2u out  %10" PRIu64 "  %10" PRIu64
+                   "  %9.4g  %8.4g  %10.5g  %8" PRIu64 " %8" PRIu64 "\n",
+                   level, f.switches, unit->spec.ports, optinc_spec_digits_in(&unit->spec),
+                   optinc_spec_digits_out(&unit->spec), f.cost.mzis, f.switches * f.cost.mzis,
+                   (double)f.switches * f.sums.area_mm2, (double)f.switches * f.sums.power_w,
+                   f.sums.latency_ps, f.fibres_up, f.fibres_down);
+    }
+    return status;
+}
+
+static optinc_status print_levels(const inspect_request *request, const optinc_design *design,
+                                  const optinc_cost_options *options)
+{
+    uint64_t fibres, switches;
+    optinc_status status;
+
+    puts("\nlevel  switches  ports  symbols       MZIs each    MZIs all  area mm2   power W  "
+         "latency ps  fibres up    down");
+    status = each_level(request, design, options, NULL, &fibres, &switches);
+    printf("all       %" PRIu64 " switches, %" PRIu64 " fibres of one symbol each, up and down\n",
+           switches, fibres);
+    return status;
 }
 
 static json_t *json_whole(const inspect_request *request, const optinc_design *design,
@@ -146,8 +248,8 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
     optinc_design_cost cost;
     optinc_budget budget;
     optinc_status status = optinc_design_cost_of(design, &options, &cost);
-    json_t *object;
-    json_t *layers;
+    uint64_t fibres, switches;
+    json_t *object, *layers, *levels;
 
     if (status == OPTINC_OK)
         status = optinc_design_budget(design, &request->options, &cli_log, &budget);
@@ -162,17 +264,26 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
                cli_count_text(cost.mzis, count[0]), cli_count_text(cost.mzis_svd, count[1]),
                cost.area_mm2, convention);
         print_budget(&budget);
+        if (status == OPTINC_OK)
+            status = print_levels(request, design, &options);
         return status;
     }
     layers = json_array();
+    levels = json_array();
     status = each_layer(design, &options, layers);
+    if (status == OPTINC_OK)
+        status = each_level(request, design, &options, levels, &fibres, &switches);
     if (status != OPTINC_OK) {
         json_decref(layers);
+        json_decref(levels);
         return status;
     }
     object = json_whole(request, design, &cost, convention);
     set_budget(object, &budget);
     cli_json_set(object, "layers", layers);
+    cli_json_set(object, "cascade", levels);
+    cli_json_set(object, "switches", cli_json_count(switches));
+    cli_json_set(object, "fibres", cli_json_count(fibres));
     cli_print_json(object);
     return OPTINC_OK;
 }

@@ -4,13 +4,19 @@
 
 #include "cli.h"
 #include "describe.h"
+#include "faults.h"
 #include "options.h"
+
+#define VERIFY_OPTIONS 7 /* without those of faults */
 
 typedef struct verify_request {
     uint64_t cases_max;
     uint64_t samples;
     uint64_t seed;
     uint64_t threads;
+    uint64_t servers; /* in use; 0: on every port */
+    cli_faults faults;
+    bool without_residuals;
     const char *path;
     bool json;
 } verify_request;
@@ -20,6 +26,8 @@ typedef struct verify_outcome {
     optinc_proof whole;
     uint64_t table_entries;    /* of all levels */
     uint64_t table_mismatches; /* entries that are not what the layers answer */
+    optinc_fault_proof faults;
+    optinc_rounding_loss loss;
 } verify_outcome;
 
 /* The table backend believes the table, so it is proved too. */
@@ -69,6 +77,93 @@ static optinc_status verify_levels(const optinc_design *design, const verify_req
     return status;
 }
 
+/* What the faults leave, with the levels' proofs as they have just been found. */
+static optinc_status verify_faults(optinc_design *design, verify_request *request,
+                                   verify_outcome *outcome)
+{
+    optinc_verify_options options = {.exhaustive_cases_max = request->cases_max,
+                                     .seed = request->seed,
+                                     .thread_count = (uint32_t)request->threads};
+    uint32_t servers = request->servers ? (uint32_t)request->servers : optinc_design_ports(design);
+    optinc_status status = OPTINC_OK;
+
+    for (uint32_t level = 0; level < optinc_design_level_count(design) && !status; level++)
+        status = optinc_design_set_proof(design, level, &outcome->levels[level].best);
+    if (status != OPTINC_OK)
+        return status;
+    if (!cli_faults_resolve(&request->faults, design, servers))
+        return OPTINC_ERR_UNSUPPORTED; /* what is wrong has been printed */
+    if (!request->faults.any)
+        return OPTINC_OK;
+    return optinc_verify_faults(design, servers, &request->faults.faults, &options, &cli_log,
+                                &outcome->faults);
+}
+
+/* The same tree of switches that all round. */
+static optinc_status measure_loss(const optinc_design *design, optinc_rounding_loss *loss)
+{
+    optinc_cascade cascade = {.level_count = optinc_design_level_count(design),
+                              .bits = optinc_design_bits(design),
+                              .variant = optinc_design_flat_spec(design).variant};
+
+    for (uint32_t level = 0; level < cascade.level_count; level++)
+        cascade.ports[level] = optinc_design_unit(design, level)->spec.ports;
+    return optinc_cascade_rounding_loss(&cascade, &cli_log, loss);
+}
+
+static void json_loss(const optinc_rounding_loss *loss, json_t *object)
+{
+    json_t *own = json_object();
+
+    cli_json_set(own, "wrong", cli_json_number(loss->wrong));
+    cli_json_set(own, "mean", cli_json_number(loss->mean));
+    cli_json_set(own, "off_min", cli_json_number(loss->off_min));
+    cli_json_set(own, "off_max", cli_json_number(loss->off_max));
+    cli_json_set(own, "bias", cli_json_number(loss->bias));
+    cli_json_set(own, "bias_flat", cli_json_number(loss->bias_flat));
+    cli_json_set(own, "rms", cli_json_number(loss->rms));
+    cli_json_set(own, "rms_flat", cli_json_number(loss->rms_flat));
+    cli_json_set(object, "without_residuals", own);
+}
+
+static void print_loss(const optinc_rounding_loss *loss)
+{
+    printf("without residuals, every level rounding, of all code vectors:\n"
+           "wrong          %.6g %%, off by %g to %g, %.6g on average\n"
+           "bias           %.6g code steps from the exact mean; with residuals %.6g\n"
+           "rms            %.6g code steps from the exact mean; with residuals %.6g\n",
+           100 * loss->wrong, loss->off_min, loss->off_max, loss->mean, loss->bias, loss->bias_flat,
+           loss->rms, loss->rms_flat);
+}
+
+static void json_faults(const verify_request *request, const optinc_design *design,
+                        const optinc_fault_proof *proof, json_t *object)
+{
+    json_t *own = cli_json_proof(&proof->units);
+
+    cli_faults_json(&request->faults, design, own);
+    cli_json_set(own, "kinds", json_integer(proof->kinds));
+    cli_json_set(own, "elements", cli_json_count(proof->elements));
+    cli_json_set(own, "elements_wrong", cli_json_count(proof->elements_wrong));
+    cli_json_set(own, "exact", json_boolean(proof->exact));
+    cli_json_set(object, "faults", own);
+}
+
+static void print_faults(const verify_request *request, const optinc_design *design,
+                         const optinc_fault_proof *proof)
+{
+    char count[2][CLI_COUNT_TEXT_SIZE];
+
+    cli_faults_print(&request->faults, design, 14);
+    printf("with faults    %s, %s cases of the %u kinds of switch that meet them, %llu errors\n"
+           "whole tree     %s random elements, %llu not the reference's of what is left\n"
+           "               %s\n",
+           cli_proof_name(proof->units.kind), cli_count_text(proof->units.cases, count[0]),
+           proof->kinds, (unsigned long long)proof->units.errors,
+           cli_count_text(proof->elements, count[1]), (unsigned long long)proof->elements_wrong,
+           proof->exact ? "exact: the reference's result in every case" : "not proved exact");
+}
+
 static json_t *json_level(const optinc_design *design, uint32_t level,
                           const optinc_verify_result *result)
 {
@@ -104,6 +199,10 @@ static void print_json(const verify_request *request, const optinc_design *desig
     cli_json_set(object, "table_mismatches", cli_json_count(outcome->table_mismatches));
     cli_json_set(object, "seconds", cli_json_number(seconds));
     cli_json_set(object, "seed", cli_json_count(request->seed));
+    if (request->faults.any)
+        json_faults(request, design, &outcome->faults, object);
+    if (request->without_residuals)
+        json_loss(&outcome->loss, object);
     cli_print_json(object);
 }
 
@@ -131,35 +230,49 @@ static void print_text(const verify_request *request, const optinc_design *desig
         printf("table          %s entries, %llu differ from the layers\n",
                cli_count_text(outcome->table_entries, count),
                (unsigned long long)outcome->table_mismatches);
+    if (request->faults.any)
+        print_faults(request, design, &outcome->faults);
+    if (request->without_residuals)
+        print_loss(&outcome->loss);
     printf("seed           %llu\nresult         %s\n", (unsigned long long)request->seed,
            !met                   ? "does not meet its spec"
            : outcome->whole.exact ? "exact: meets its spec in every case"
                                   : "no error found in the samples; not proved exact");
 }
 
-static int verify(const verify_request *request)
+static int verify(verify_request *request)
 {
     optinc_design *design = cli_load_design(request->path);
     verify_outcome outcome;
     optinc_status status;
-    bool met;
+    bool met, claims_exact;
 
     if (!design)
         return CLI_BAD_INPUT;
     memset(&outcome, 0, sizeof outcome);
+    claims_exact = optinc_design_exact(design);
     status = verify_levels(design, request, &outcome);
+    if (status == OPTINC_OK)
+        status = verify_faults(design, request, &outcome);
+    if (status == OPTINC_OK && request->without_residuals)
+        status = measure_loss(design, &outcome.loss);
     if (status != OPTINC_OK) {
+        cli_faults_free(&request->faults);
         optinc_design_destroy(&design);
-        return cli_library_error(status, request->path);
+        return status == OPTINC_ERR_UNSUPPORTED ? CLI_BAD_INPUT
+                                                : cli_library_error(status, request->path);
     }
     met = outcome.whole.kind != OPTINC_PROOF_NONE && outcome.whole.errors == 0 &&
-          outcome.table_mismatches == 0;
+          outcome.table_mismatches == 0 &&
+          (!request->faults.any ||
+           (outcome.faults.units.errors == 0 && outcome.faults.elements_wrong == 0));
     if (request->json)
         print_json(request, design, &outcome);
     else
         print_text(request, design, &outcome, met);
-    if (optinc_design_exact(design) && !outcome.whole.exact)
+    if (claims_exact && !outcome.whole.exact)
         cli_note("%s: its file says exact, its layers are not", request->path);
+    cli_faults_free(&request->faults);
     optinc_design_destroy(&design);
     return met ? CLI_DONE : CLI_SPEC_NOT_MET;
 }
@@ -167,12 +280,16 @@ static int verify(const verify_request *request)
 static int run(int argc, char **argv)
 {
     verify_request request = {.seed = 1};
-    const cli_option options[] = {
+    cli_option options[VERIFY_OPTIONS + CLI_FAULTS_OPTIONS] = {
         cli_count("--exhaustive-max", &request.cases_max, "CASES", 1, INT64_MAX,
                   "most cases that are all run; default 268435456 (2^28)"),
         cli_count("--samples", &request.samples, "COUNT", 1, INT64_MAX,
                   "random cases where nothing better is possible; default 1000000"),
         cli_count("--threads", &request.threads, "T", 1, 1024, "threads; default: all cores"),
+        cli_count("--servers", &request.servers, "K", 1, 1u << 20,
+                  "with faults: servers in use, on the first ports; default all"),
+        cli_flag("--without-residuals", &request.without_residuals,
+                 "of a cascade: what would be lost if every level rounded"),
         cli_seed_option(&request.seed, "of the samples; default 1"),
         cli_json_option(&request.json),
     };
@@ -180,7 +297,8 @@ static int run(int argc, char **argv)
         .usage = "verify DESIGN [OPTIONS]",
         .text = "Proves what a design computes, from its layers alone: exhaustively where the "
                 "cases can be\ncounted through, stage by stage for constructed designs, by "
-                "samples where nothing better is\npossible; and says which.",
+                "samples where nothing better is\npossible; and says which. With faults, what is "
+                "left is proved against the reference of the\nservers that are left.",
         .example = "optinc verify switch.safetensors",
         .options = options,
         .option_count = (int)(sizeof options / sizeof options[0]),
@@ -190,6 +308,7 @@ static int run(int argc, char **argv)
     };
     int operand_count;
 
+    cli_faults_describe(&request.faults, options + VERIFY_OPTIONS);
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:
         return CLI_DONE;

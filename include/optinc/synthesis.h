@@ -5,6 +5,7 @@
 
 #include "optinc/onn.h"
 #include "optinc/optics.h"
+#include "optinc/train.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,6 +83,59 @@ OPTINC_API optinc_status optinc_synthesise_cascade(const optinc_cascade *cascade
                                                    const optinc_progress *progress,
                                                    const optinc_log *log,
                                                    optinc_design **design) OPTINC_WARN_UNUSED;
+
+/* The cascade of trained switches: the unit of each level trained by options [level_count], which fit
+ * its spec (optinc_cascade_specs), results [level_count]. As optinc_train; a level in which cases are
+ * wrong makes a design that is not exact. */
+OPTINC_API optinc_status optinc_train_cascade(const optinc_cascade *cascade,
+                                              const optinc_train_options *options,
+                                              const optinc_train_watch *watch,
+                                              const optinc_log *log, optinc_train_result *results,
+                                              optinc_design **design) OPTINC_WARN_UNUSED;
+
+/* What is lost where the lower switches of a cascade round half up to B bits, as plain ones do,
+ * instead of passing on their residual. All code vectors are counted as equally likely. In units of the
+ * result's code. */
+typedef struct optinc_rounding_loss {
+    double wrong;   /* share of code vectors whose result is not the flat switch's */
+    double mean;    /* of cascade minus flat */
+    double off_min; /* its smallest and largest value */
+    double off_max;
+    double bias;      /* mean of the cascade's result minus the exact mean */
+    double bias_flat; /* of the flat switch's, 1/(2N) */
+    double rms;       /* root mean square of the same */
+    double rms_flat;
+} optinc_rounding_loss;
+
+/* By counting, not by samples (docs/cluster.md). More than 2^B or 4,096 servers: OPTINC_ERR_OVERFLOW;
+ * a variant that does not round half up: OPTINC_ERR_UNSUPPORTED. */
+OPTINC_API optinc_status
+optinc_cascade_rounding_loss(const optinc_cascade *cascade, const optinc_log *log,
+                             optinc_rounding_loss *loss) OPTINC_WARN_UNUSED;
+
+/* What a design gives under faults. */
+typedef struct optinc_fault_proof {
+    optinc_fault_effect effect;
+    uint32_t
+        kinds; /* of switches with a fault among their inputs: level, inputs live, idle, dark */
+    optinc_proof units; /* of those kinds, every case that their live inputs can make */
+    uint64_t elements;  /* random ones through the whole tree */
+    uint64_t elements_wrong;
+    bool exact; /* proved for every case: the result is the reference's of what the faults leave */
+} optinc_fault_proof;
+
+/* Proves what a design with servers on ports 0 .. port_count-1 returns under faults: the reference
+ * (optinc_faults_total, then optinc_reference_result of the flat spec) for the servers that are left.
+ * Every kind of switch that meets a fault runs all cases of its live inputs through its layers, where
+ * they are no more than options->exhaustive_cases_max (0: 2^20), else they are among the cases of
+ * the level's proof; together with the proofs of all levels this is the whole (docs/cluster.md).
+ * Random codes go through the whole tree besides. The action OPTINC_FAULT_ERROR has no result:
+ * OPTINC_ERR_UNSUPPORTED. */
+OPTINC_API optinc_status optinc_verify_faults(const optinc_design *design, uint32_t port_count,
+                                              const optinc_faults *faults,
+                                              const optinc_verify_options *options,
+                                              const optinc_log *log,
+                                              optinc_fault_proof *result) OPTINC_WARN_UNUSED;
 
 /* What light meets in one layer, and what reaches its receivers (docs/optics.md has the rules). */
 typedef struct optinc_layer_budget {

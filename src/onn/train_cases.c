@@ -29,15 +29,10 @@ bool oi_train_case_digits(const oi_train_plan *plan, uint64_t index, uint8_t *di
 {
     uint64_t value[OPTINC_TRAIN_DIGITS_MAX];
     uint64_t result = optinc_reference_result(&plan->spec, split(plan, index, value), 0);
-    uint64_t result_max = ((uint64_t)1 << plan->spec.bits_out) - 1;
-    bool occurs = result <= result_max;
 
-    /* the label next to where such a case would be, so that it does not pull at its neighbours */
-    if (!occurs)
-        result = result_max;
     for (uint32_t i = 0; i < plan->output_count; i++)
         digits[i] = (uint8_t)(result >> (2 * i) & 3);
-    return occurs;
+    return result >> plan->spec.bits_out == 0;
 }
 
 /* Uniform in 0 .. count-1; the bias of 2^-64 count does not matter for an order. */

@@ -174,8 +174,8 @@ optinc_status oi_train_run(oi_trainer *trainer, const optinc_train_watch *watch)
 /* Case `index`: values of the inputs in mixed radix, the first group least significant. */
 /* input [groups] in 0 .. 3, as P gives them */
 void oi_train_case_inputs(const oi_train_plan *plan, uint64_t index, double *input);
-/* digits [outputs] of the reference's result; false, and the largest result, where no codes make the
- * case (at the last switch of a cascade, see optinc_spec_check) */
+/* digits [outputs] of the reference's result; false where no codes make the case (at the last
+ * switch of a cascade, see optinc_spec_check): it is neither learnt nor counted */
 bool oi_train_case_digits(const oi_train_plan *plan, uint64_t index, uint8_t *digits);
 /* The cases of the epoch in random order, to trainer->order. */
 void oi_train_order(oi_trainer *trainer);

@@ -187,7 +187,8 @@ static uint32_t loss_gradient(const oi_trainer *trainer, oi_train_worker *worker
         uint8_t digits[OPTINC_TRAIN_DIGITS_MAX];
         float worst, sum;
 
-        oi_train_case_digits(plan, cases[i], digits);
+        if (!oi_train_case_digits(plan, cases[i], digits))
+            continue;
         worst = judge_case(plan, output, digits, tally);
         if (trainer->state.case_error)
             trainer->state.case_error[cases[i]] = worst;
@@ -250,7 +251,8 @@ void oi_train_judge(const oi_trainer *trainer, oi_train_worker *worker, const ui
         uint8_t digits[OPTINC_TRAIN_DIGITS_MAX];
         float worst;
 
-        oi_train_case_digits(plan, cases[i], digits);
+        if (!oi_train_case_digits(plan, cases[i], digits))
+            continue;
         worst = judge_case(plan, y + (size_t)i * plan->output_count, digits, tally);
         if (trainer->state.case_error)
             trainer->state.case_error[cases[i]] = worst;

@@ -8,13 +8,31 @@
 #include "base/memory.h"
 #include "optinc/synthesis.h"
 
+#include <stdio.h>
+
 #define PORTS_LOG2_MAX 6u
 #define TREE_PORTS_LOG2_MAX 20u
+#define BITS_IN_MAX 48u
 #define EXHAUSTIVE_CASES_MAX ((uint64_t)1 << 20)
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
+}
+
+static uint32_t clamp_u32(uint32_t a, uint32_t low, uint32_t high)
+{
+    return a < low ? low : min_u32(a, high);
+}
+
+/* 0 for 0 */
+static uint32_t floor_log2(uint64_t a)
+{
+    uint32_t log2 = 0;
+
+    while (log2 < 63 && a >> (log2 + 1) != 0)
+        log2++;
+    return log2;
 }
 
 static optinc_status check_levels(uint32_t level_count, const optinc_log *log)
@@ -25,39 +43,48 @@ static optinc_status check_levels(uint32_t level_count, const optinc_log *log)
                    OPTINC_LEVELS_MAX);
 }
 
+/* servers is no power of two, or not one of log2_min .. log2_max: says which are near. */
+static optinc_status refuse_split(uint64_t servers, uint32_t level_count, uint32_t log2_max,
+                                  const optinc_log *log)
+{
+    uint32_t below = floor_log2(servers), above = below + (servers > (uint64_t)1 << below);
+    uint32_t near_below = clamp_u32(below, level_count, log2_max);
+    uint32_t near_above = clamp_u32(above, level_count, log2_max);
+    uint32_t levels = (above + PORTS_LOG2_MAX - 1) / PORTS_LOG2_MAX;
+    char more[96] = "";
+
+    if (above > log2_max && above <= TREE_PORTS_LOG2_MAX)
+        snprintf(more, sizeof more, ", in %u levels %llu", levels, 1ull << above);
+    if (near_below == near_above)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "no cascade of %u level%s serves %llu servers; the nearest number is %llu%s",
+                       level_count, level_count == 1 ? "" : "s", (unsigned long long)servers,
+                       1ull << near_below, more);
+    return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                   "no cascade serves %llu servers: switches have a power of two of ports; the "
+                   "nearest numbers are %llu and %llu",
+                   (unsigned long long)servers, 1ull << near_below, 1ull << near_above);
+}
+
 optinc_status optinc_cascade_split(uint64_t servers, uint32_t level_count, const optinc_log *log,
                                    uint32_t *ports)
 {
     optinc_status status = check_levels(level_count, log);
-    uint32_t log2_min = level_count, log2_max, below = 0, above;
+    uint32_t log2_max, servers_log2;
 
     if (status != OPTINC_OK)
         return status;
     if (!ports)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "ports is NULL");
     log2_max = min_u32(level_count * PORTS_LOG2_MAX, TREE_PORTS_LOG2_MAX);
-    while (below < 63 && servers >> (below + 1) != 0)
-        below++; /* floor(log2(servers)) */
-    above = below + (servers > (uint64_t)1 << below);
-    if (below != above || servers == 0 || below < log2_min || below > log2_max) {
-        below = min_u32(below, log2_max);
-        below = below < log2_min ? log2_min : below;
-        above = min_u32(above, log2_max);
-        above = above < log2_min ? log2_min : above;
-        if (below == above)
-            return oi_fail(
-                log, OPTINC_ERR_INVALID_ARGUMENT,
-                "no cascade of %u levels serves %llu servers; the nearest number is %llu",
-                level_count, (unsigned long long)servers, 1ull << below);
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
-                       "no cascade serves %llu servers: switches have a power of two of ports; the "
-                       "nearest numbers are %llu and %llu",
-                       (unsigned long long)servers, 1ull << below, 1ull << above);
-    }
+    servers_log2 = floor_log2(servers);
+    if (servers != (uint64_t)1 << servers_log2 || servers_log2 < level_count ||
+        servers_log2 > log2_max)
+        return refuse_split(servers, level_count, log2_max, log);
     for (uint32_t level = 0; level < level_count; level++) {
-        uint32_t is_larger = level >= level_count - below % level_count;
+        uint32_t is_larger = level >= level_count - servers_log2 % level_count;
 
-        ports[level] = (uint32_t)1 << (below / level_count + is_larger);
+        ports[level] = (uint32_t)1 << (servers_log2 / level_count + is_larger);
     }
     return OPTINC_OK;
 }
@@ -100,6 +127,12 @@ optinc_status optinc_cascade_specs(const optinc_cascade *cascade, const optinc_l
             spec->bits_out = spec->bits_in + 2 * ((ports_log2(spec) + 1) / 2);
         else
             spec->divisor_log2 = servers_log2;
+        if (spec->bits_in > BITS_IN_MAX)
+            return oi_fail(
+                log, OPTINC_ERR_OVERFLOW,
+                "level %u would take codes of %u bits, sums over all servers below it; a "
+                "switch takes at most %u: fewer levels, or fewer than %u bits",
+                level, spec->bits_in, BITS_IN_MAX, cascade->bits);
         status = optinc_spec_check(spec, log);
     }
     return status;
