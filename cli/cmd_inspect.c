@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "describe.h"
+#include "netlist.h"
 #include "photonic.h"
 
 typedef struct inspect_request {
@@ -12,6 +13,10 @@ typedef struct inspect_request {
     optinc_photonic_options options;
     int diagonal; /* index into diagonals */
     const char *path;
+    const char *compare; /* a design that a netlist is compared with */
+    uint64_t layer;
+    uint64_t level;
+    double tolerance;
     bool json;
 } inspect_request;
 
@@ -290,11 +295,11 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
 
 static int run(int argc, char **argv)
 {
-    inspect_request request = {0};
-    cli_option options[CLI_PHOTONIC_OPTIONS + 2];
+    inspect_request request = {.layer = 1, .tolerance = 1e-9};
+    cli_option options[CLI_PHOTONIC_OPTIONS + 6];
     int count = cli_photonic_options(&request.hardware, options);
     cli_syntax syntax = {
-        .usage = "inspect DESIGN [OPTIONS]",
+        .usage = "inspect DESIGN|NETLIST [OPTIONS]",
         .text = "Shows the layers of a design, how each is mapped to Mach-Zehnder interferometers "
                 "(MZIs),\ntheir number and their area, and what the whole takes in area, power and "
                 "light with the\ncomponents of --device. Rows and columns are those of the matrix "
@@ -312,6 +317,14 @@ static int run(int argc, char **argv)
     options[count++] = cli_choice("--diagonal", &request.diagonal, diagonals,
                                   "MZIs counted for the diagonal of an SVD: max or min of rows and "
                                   "columns; default max");
+    options[count++] = cli_text("--compare", &request.compare, "DESIGN",
+                                "of a netlist: with the layer --layer of this design");
+    options[count++] =
+        cli_count("--layer", &request.layer, "L", 1, OPTINC_LAYERS_MAX, "of it; default 1");
+    options[count++] =
+        cli_count("--level", &request.level, "L", 0, 7, "of a cascade, 0 next to the servers");
+    options[count++] = cli_number("--within", &request.tolerance, "DIFFERENCE", -1e-300, 1e300,
+                                  "that the matrices may have; default 1e-9");
     options[count++] = cli_json_option(&request.json);
     syntax.option_count = count;
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
@@ -325,6 +338,17 @@ static int run(int argc, char **argv)
     request.path = argv[0];
     if (!cli_photonic_resolve(&request.hardware, &request.options))
         return CLI_BAD_INPUT;
+    if (netlist_named(request.path))
+        return netlist_inspect(&(netlist_request){.path = request.path,
+                                                  .design_path = request.compare,
+                                                  .layer = (uint32_t)request.layer,
+                                                  .level = (uint32_t)request.level,
+                                                  .tolerance = request.tolerance,
+                                                  .options = &request.options,
+                                                  .json = request.json});
+    if (request.compare)
+        return cli_error("--compare: found the design %s, expected a netlist (.json, .yaml)",
+                         request.path);
     design = cli_load_design(request.path);
     if (!design)
         return CLI_BAD_INPUT;

@@ -435,6 +435,25 @@ OPTINC_API optinc_status optinc_circuit_export(const optinc_circuit *circuit,
                                                optinc_export_format format, const char *path,
                                                const optinc_log *log) OPTINC_WARN_UNUSED;
 
+/* ---- Import ---- */
+
+typedef struct optinc_netlist_losses {
+    double mzi_loss_db;
+    double splitter_loss_db;
+} optinc_netlist_losses;
+
+/* Reads what optinc_circuit_export wrote as JSON or SAX netlist, by whatever hand it went since; the
+ * format tells itself. A SAX netlist holds no gains (they are 1) and must be made of the three models
+ * above, shifters at outputs alone, with one loss_db for all MZIs and one for all splitters. A file
+ * cut short, phases outside [0, 2 pi), unknown models, loops and ports that are connected twice are
+ * OPTINC_ERR_FORMAT, named in the log. losses may be NULL; `name` stands for the file there. */
+OPTINC_API optinc_status optinc_circuit_import(const char *path, const optinc_log *log,
+                                               optinc_netlist_losses *losses,
+                                               optinc_circuit **circuit) OPTINC_WARN_UNUSED;
+OPTINC_API optinc_status optinc_circuit_parse(const uint8_t *bytes, size_t size, const char *name,
+                                              const optinc_log *log, optinc_netlist_losses *losses,
+                                              optinc_circuit **circuit) OPTINC_WARN_UNUSED;
+
 #ifdef __cplusplus
 }
 #endif

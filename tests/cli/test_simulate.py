@@ -2,6 +2,7 @@
 """optinc simulate and optinc export."""
 import json
 import pathlib
+import re
 import unittest
 import xml.etree.ElementTree
 
@@ -174,6 +175,41 @@ class Light(ProgramTest):
         self.bad("export", self.design, "--level", 3, "-o", self.path("x"), says=["has 1 levels"])
         self.bad("export", self.design, "-o", self.path("no/such/x"), says=["no/such/x"])
         self.bad("export", self.design, says=["--output is missing"])
+
+    def test_netlists_come_back(self):
+        import numpy as np
+
+        for mapping in ["design", "direct"]:
+            for form, name in [("json", "c.json"), ("sax", "c.yaml")]:
+                path = self.path(name)
+                self.good("export", self.design, "--mapping", mapping, "--format", form,
+                          "--layer", 2, "--mzi-loss", 0.25, "-o", path)
+                found = self.good_json("inspect", path, "--compare", self.design, "--layer", 2,
+                                       "--mapping", mapping, "--mzi-loss", 0.25)
+                self.assertLessEqual(found["difference"], 1e-12)
+                self.assertTrue(found["same"])
+                self.assertEqual(found["mzi_loss_db"], 0.25)
+                matrix = np.array(found["matrix"])
+                self.assertEqual(matrix.shape, (found["outputs"], found["inputs"], 2))
+                code, out, err = self.run_program("inspect", path, "--compare", self.design,
+                                                  "--layer", 2, "--mapping", mapping)
+                self.assertEqual((code, err), (1, ""))
+                self.assertIn("not the same", out)
+        text = pathlib.Path(path).read_text()
+        changed = pathlib.Path(self.path("changed.yaml"))
+        changed.write_text(text.replace("optinc_mzi", "my_mzi", 1))
+        self.bad("inspect", changed, says=["changed.yaml: instances: e0: component 'my_mzi'"])
+        changed.write_text(text[: len(text) // 2])
+        self.bad("inspect", changed, says=["changed.yaml"])
+        changed.write_text(re.sub(r"in_rad: [^,]*", "in_rad: 6.3", text, count=1))
+        self.bad("inspect", changed, says=["in_rad is 6.29999"])
+        self.bad("inspect", path, "--compare", self.design, "--layer", 5,
+                 says=["expected 4 and 6 as layer 5 of"])
+        self.bad("inspect", path, "--compare", self.design, "--layer", 9, says=["has 5 layers"])
+        self.bad("inspect", self.design, "--compare", self.design, says=["--compare"])
+        self.bad("inspect", self.path("none.json"), says=["none.json: cannot be opened"])
+        out = self.good("inspect", path)
+        self.assertIn("circuit   7 inputs, 6 outputs", out)
 
 
 if __name__ == "__main__":
