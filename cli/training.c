@@ -11,6 +11,8 @@
 #define NOTE_EPOCHS 10u
 
 static const char *const ways[] = {"tangent", "project", NULL};
+static const char *const supervisions[] = {"outputs", "carries", NULL};
+static const char *const starts[] = {"haar", "axes", NULL};
 
 cli_training cli_training_default(void)
 {
@@ -41,6 +43,11 @@ void cli_training_describe(cli_training *t, cli_option *options)
                   "trained: neighbouring digits that share an input; default 1"),
         cli_choice("--training", &t->how, ways,
                    "trained: on the orthogonal group, or free and projected; default tangent"),
+        cli_choice("--supervision", &t->supervision, supervisions,
+                   "trained: the digits alone, or hidden layers have to tell carries too; default "
+                   "outputs"),
+        cli_choice("--start", &t->start, starts,
+                   "trained: random rotations, or first units along the inputs; default haar"),
         cli_count("--batch", &t->batch, "CASES", 1, 1u << 20, "trained: a step; default 1024"),
         cli_count("--epochs", &t->epochs, "E", 1, 1u << 24,
                   "trained: of the first cycle; default 120"),
@@ -112,6 +119,8 @@ bool cli_training_options_of(cli_training *training, const optinc_spec *spec,
     options->activation = activation;
     options->segment_training =
         training->how == 1 ? OPTINC_SEGMENT_PROJECT : OPTINC_SEGMENT_TANGENT;
+    options->supervision = (optinc_supervision)training->supervision;
+    options->start = (optinc_train_start)training->start;
     options->input_merge = (uint32_t)training->merge;
     options->batch_size = (uint32_t)training->batch;
     options->epochs = (uint32_t)training->epochs;

@@ -12,7 +12,9 @@ typedef struct cli_training {
     const char *structure; /* NULL: inputs-64-128-256-128-64-digits */
     const char *segment;
     const char *checkpoint;
-    int how; /* index into tangent, project */
+    int how;         /* index into tangent, project */
+    int supervision; /* optinc_supervision */
+    int start;       /* optinc_train_start */
     uint64_t merge;
     uint64_t batch;
     uint64_t epochs;
@@ -35,7 +37,7 @@ typedef struct cli_training {
     bool segmented[OPTINC_TRAIN_LAYERS_MAX];
 } cli_training;
 
-#define CLI_TRAINING_OPTIONS 21
+#define CLI_TRAINING_OPTIONS 23
 
 cli_training cli_training_default(void);
 /* The command line's options, CLI_TRAINING_OPTIONS of them, which set `training`. */

@@ -19,6 +19,20 @@ typedef enum optinc_segment_training {
     OPTINC_SEGMENT_PROJECT = 1  /* W learns freely and is projected to the nearest diag(d) U */
 } optinc_segment_training;
 
+/* What the loss looks at. */
+typedef enum optinc_supervision {
+    OPTINC_SUPERVISION_OUTPUTS = 0, /* the digits at the outputs */
+    OPTINC_SUPERVISION_CARRIES = 1  /* and, by linear readouts of the hidden layers that are dropped
+                                       after training, the carries from digit to digit */
+} optinc_supervision;
+
+/* Where training starts. */
+typedef enum optinc_train_start {
+    OPTINC_TRAIN_START_HAAR = 0, /* U Haar-distributed, biases 0 (1/2 of saturating units) */
+    OPTINC_TRAIN_START_AXES = 1  /* the first layer's units see one input each, and biases spread
+                                    the units' kinks over the range */
+} optinc_train_start;
+
 /* Start from optinc_train_options_default; only structure is without a default. Pointers are
  * borrowed for the call. */
 typedef struct optinc_train_options {
@@ -30,6 +44,8 @@ typedef struct optinc_train_options {
                                      side must be a multiple of its smaller */
     optinc_activation activation; /* of the hidden layers: RELU or SATURATING */
     optinc_segment_training segment_training;
+    optinc_supervision supervision;
+    optinc_train_start start;
     uint32_t batch_size;       /* cases a step */
     uint32_t epochs;           /* of the first cosine cycle */
     uint32_t cycles_max;       /* cycles, each from half the rate before, while cases are wrong */

@@ -24,6 +24,7 @@ static void workers_destroy(oi_trainer *trainer)
         oi_train_worker *worker = &trainer->workers[i];
 
         oi_free(worker->activation);
+        oi_free(worker->guide_slope);
         oi_free(worker->delta[0]);
         oi_free(worker->delta[1]);
         for (int j = 0; j < 3; j++)
@@ -45,6 +46,7 @@ static optinc_status workers_create(oi_trainer *trainer)
         oi_train_worker *worker = &trainer->workers[i];
         bool good = (worker->activation = oi_allocate(plan->activation_count, sizeof(float)));
 
+        good = good && (worker->guide_slope = oi_allocate(plan->guide_slope_count, sizeof(float)));
         for (int j = 0; j < 2; j++)
             good = (worker->delta[j] = oi_allocate(OI_TRAIN_CHUNK * side, sizeof(float))) && good;
         for (int j = 0; j < 3; j++)

@@ -16,7 +16,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checkpoints are written as in memory");
 
 #define MAGIC "OPTINCTC"
-#define VERSION 1u
+#define VERSION 2u
 #define FIELDS_MAX (32u + 2u * OPTINC_TRAIN_LAYERS_MAX)
 
 typedef struct field {
@@ -62,6 +62,8 @@ static void describe(const oi_train_plan *plan, field_list *list)
         add(list, "segmented layers", plan->layers[i].side > 0);
     add(list, "activation", (uint64_t)options->activation);
     add(list, "segment training", (uint64_t)options->segment_training);
+    add(list, "supervision", (uint64_t)options->supervision);
+    add(list, "start", (uint64_t)options->start);
     add(list, "batch size", options->batch_size);
     add(list, "epochs", options->epochs);
     add(list, "squared epochs", options->squared_epochs);

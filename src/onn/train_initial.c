@@ -99,6 +99,31 @@ static void initialise_free(const oi_train_plan *plan, uint32_t index, float *pa
     }
 }
 
+/* A unit of the first layer sees +-sqrt(2) times one input in -1 .. 1, so biases in +-1.4 put its kink
+ * anywhere in the range; later ones get a little. Without this all kinks start at the inputs' middle. */
+static void spread_over_axes(const oi_train_plan *plan, float *param)
+{
+    for (uint32_t i = 0; i + 1 < plan->layer_count; i++) {
+        const oi_train_layer *layer = &plan->layers[i];
+        double range = i == 0 ? 1.4 : 0.5;
+        uint32_t side = layer->side;
+
+        for (uint32_t j = 0; j < layer->rows; j++) {
+            uint32_t word[4];
+
+            oi_philox(plan->options.seed, OI_TRAIN_DRAW_STEP(OI_TRAIN_DRAW_INITIAL, 1),
+                      layer->bias_at + j, OI_PURPOSE_TRAIN, word);
+            param[layer->bias_at + j] +=
+                (float)(range * (2.0 * oi_uniform_double(word[0], word[1]) - 1.0));
+        }
+        for (uint32_t row = 0; i == 0 && layer->on_group && row < layer->block_count * side; row++)
+            for (uint32_t j = 0; j < side; j++)
+                param[layer->param_at + (size_t)row * side + j] = j != row % side  ? 0.0f
+                                                                  : row / side % 2 ? -1.0f
+                                                                                   : 1.0f;
+    }
+}
+
 optinc_status oi_train_initialise(const oi_train_plan *plan, float *param)
 {
     optinc_status status = OPTINC_OK;
@@ -117,5 +142,7 @@ optinc_status oi_train_initialise(const oi_train_plan *plan, float *param)
                                         : saturating               ? 0.5f
                                                                    : 0.0f;
     }
+    if (plan->options.start == OPTINC_TRAIN_START_AXES)
+        spread_over_axes(plan, param);
     return status;
 }

@@ -6,11 +6,15 @@
 
 #include <time.h>
 
+#include "onn/stages.h"
 #include "optinc/train.h"
 
 /* Cases that one thread takes through the network at a time: activations stay in its L2 cache, and
  * the sum over chunks is in a fixed order, so no result depends on the thread count. */
 #define OI_TRAIN_CHUNK 256u
+
+/* Values of a case that a guide may ask for: four of every stage of the reference. */
+#define OI_TRAIN_GUIDE_VALUES_MAX (4u * OI_STAGES_MAX)
 
 /* Counters of the trainer's random numbers: what they are for is in bits 48 and up of the step. */
 #define OI_TRAIN_DRAW_INITIAL 1u
@@ -44,6 +48,15 @@ typedef struct oi_train_layer {
     size_t drift_at;         /* [block_count] in the drifts */
 } oi_train_layer;
 
+/* A linear readout of a hidden layer, there during training alone: it has to tell intermediate values
+ * of the reference (train_guide.c). Its matrix is layers[layer_count + its index] of the plan. */
+typedef struct oi_train_guide {
+    uint32_t activation; /* that it reads: 1 .. layer_count-1, 0 being the inputs */
+    uint32_t value_count;
+    uint8_t values[OI_TRAIN_GUIDE_VALUES_MAX]; /* numbers of the case's values that it tells */
+    size_t slope_at; /* of its [OI_TRAIN_CHUNK, value_count] in the worker's guide_slope */
+} oi_train_guide;
+
 /* One input: digits first .. first+count-1 as one number 0 .. states-1. */
 typedef struct oi_train_group {
     uint32_t digit_first;
@@ -71,7 +84,11 @@ typedef struct oi_train_plan {
     optinc_spec spec;
     optinc_train_options options;
     uint32_t layer_count;
-    oi_train_layer layers[OPTINC_TRAIN_LAYERS_MAX];
+    uint32_t guide_count;
+    oi_train_guide guides[OPTINC_TRAIN_LAYERS_MAX];
+    oi_train_layer layers[2 * OPTINC_TRAIN_LAYERS_MAX]; /* the network's, then the guides' */
+    oi_stages stages;                                   /* the carries that guides tell */
+    size_t guide_slope_count; /* floats of all guides' slopes of a chunk */
     uint32_t group_count;
     oi_train_group groups[OPTINC_TRAIN_DIGITS_MAX];
     uint32_t output_count;
@@ -122,9 +139,10 @@ typedef struct oi_train_state {
 
 /* A thread's scratch. */
 typedef struct oi_train_worker {
-    float *activation; /* [activation_count] */
-    float *delta[2];   /* [OI_TRAIN_CHUNK, side_max] */
-    float *block[3];   /* [block_side_max, block_side_max] */
+    float *activation;  /* [activation_count] */
+    float *delta[2];    /* [OI_TRAIN_CHUNK, side_max] */
+    float *guide_slope; /* [guide_slope_count] what guides tell, then dL/d of it */
+    float *block[3];    /* [block_side_max, block_side_max] */
     float target[OI_TRAIN_CHUNK * OPTINC_TRAIN_DIGITS_MAX];
     uint32_t active[OI_TRAIN_CHUNK];
 } oi_train_worker;
@@ -193,6 +211,20 @@ bool oi_train_backward(const oi_trainer *trainer, oi_train_worker *worker, const
 void oi_train_judge(const oi_trainer *trainer, oi_train_worker *worker, const uint64_t *cases,
                     uint32_t count, oi_train_tally *tally);
 void oi_train_tally_add(oi_train_tally *sum, const oi_train_tally *part);
+
+/* train_guide.c */
+/* Adds the guides, if the options ask for them, to a plan whose network is laid out. */
+void oi_train_plan_guides(oi_train_plan *plan);
+/* What the guides tell of a chunk after oi_train_forward, to guide_slope. */
+void oi_train_guides_read(const oi_trainer *trainer, oi_train_worker *worker, uint32_t count);
+/* Row `from` of what was read, of case `index`, to the loss's slopes in row `to` <= from; gives the
+ * loss. */
+float oi_train_guides_loss(const oi_trainer *trainer, oi_train_worker *worker, uint64_t index,
+                           const oi_train_loss *loss, uint32_t from, uint32_t to);
+/* Gradient of the guides that read this activation, from the first `rows` slopes; adds what they
+ * send back to delta [rows, units]. */
+void oi_train_guides_backward(const oi_trainer *trainer, const oi_train_worker *worker,
+                              uint32_t activation, uint32_t rows, float *gradient, float *delta);
 
 /* optimiser.c */
 typedef struct oi_adam {

@@ -20,12 +20,12 @@ static oi_train_tally empty_tally(void)
     return tally;
 }
 
-/* W of every layer from the parameters. */
+/* W of every layer and guide from the parameters. */
 static void renew_weights(const oi_trainer *trainer)
 {
     const oi_train_plan *plan = trainer->plan;
 
-    for (uint32_t i = 0; i < plan->layer_count; i++) {
+    for (uint32_t i = 0; i < plan->layer_count + plan->guide_count; i++) {
         const oi_train_layer *layer = &plan->layers[i];
         float *weight = trainer->weight + layer->weight_at;
 

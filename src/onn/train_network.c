@@ -182,6 +182,7 @@ static uint32_t loss_gradient(const oi_trainer *trainer, oi_train_worker *worker
     const float *y = worker->activation + plan->activation_at[plan->layer_count];
     uint32_t active_count = 0;
 
+    oi_train_guides_read(trainer, worker, count);
     for (uint32_t i = 0; i < count; i++) {
         const float *output = y + (size_t)i * plan->output_count;
         uint8_t digits[OPTINC_TRAIN_DIGITS_MAX];
@@ -195,6 +196,8 @@ static uint32_t loss_gradient(const oi_trainer *trainer, oi_train_worker *worker
         /* Adam does not see the gradient's scale, so the mean over the batch is left out. */
         sum = case_loss(plan, loss, output, digits, worst < 0.5f ? 1.0f : (float)loss->wrong_weight,
                         worker->delta[0] + (size_t)active_count * plan->output_count);
+        if (plan->guide_count > 0)
+            sum += oi_train_guides_loss(trainer, worker, cases[i], loss, i, active_count);
         tally->loss += (double)sum;
         if (sum > 0.0f)
             worker->active[active_count++] = i;
@@ -233,6 +236,7 @@ bool oi_train_backward(const oi_trainer *trainer, oi_train_worker *worker, const
                     (int)layer->rows, 1.0f, delta, (int)layer->rows,
                     trainer->weight + layer->weight_at, (int)layer->cols, 0.0f, next,
                     (int)layer->cols);
+        oi_train_guides_backward(trainer, worker, i, rows, gradient, next);
         mask(rows, layer->cols, plan->layers[i - 1].activation, x, next,
              gradient + plan->layers[i - 1].bias_gradient_at);
         delta = next;

@@ -72,6 +72,13 @@ static optinc_status check_options(const optinc_train_options *options, const op
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
                        "segment training %d, expected tangent or project",
                        (int)options->segment_training);
+    if (options->supervision != OPTINC_SUPERVISION_OUTPUTS &&
+        options->supervision != OPTINC_SUPERVISION_CARRIES)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "supervision %d, expected outputs or carries", (int)options->supervision);
+    if (options->start != OPTINC_TRAIN_START_HAAR && options->start != OPTINC_TRAIN_START_AXES)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "start %d, expected haar or axes",
+                       (int)options->start);
     if (options->batch_size < 1 || options->batch_size > 1u << 20)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "batch of %u cases, expected 1 .. 2^20",
                        options->batch_size);
@@ -226,13 +233,13 @@ static optinc_status plan_tasks(oi_train_plan *plan)
 {
     size_t count = 0;
 
-    for (uint32_t i = 0; i < plan->layer_count; i++)
+    for (uint32_t i = 0; i < plan->layer_count + plan->guide_count; i++)
         count += 1 + (plan->layers[i].on_group ? plan->layers[i].block_count
                                                : plan->layers[i].rows / TASK_ROWS + 1);
     plan->tasks = oi_allocate(count, sizeof *plan->tasks);
     if (!plan->tasks)
         return OPTINC_ERR_OUT_OF_MEMORY;
-    for (uint32_t i = 0; i < plan->layer_count; i++) {
+    for (uint32_t i = 0; i < plan->layer_count + plan->guide_count; i++) {
         const oi_train_layer *layer = &plan->layers[i];
 
         if (layer->on_group) {
@@ -271,6 +278,7 @@ optinc_status oi_train_plan_create(const optinc_spec *spec, const optinc_train_o
         (status = plan_groups(plan, options->input_merge, log)) ||
         (status = plan_network(plan, log)) || (status = plan_epoch(plan, log)))
         return status;
+    oi_train_plan_guides(plan);
     return plan_tasks(plan);
 }
 

@@ -42,6 +42,25 @@ class Train(ProgramTest):
         self.assertIn(f"matrices  {MZIS} MZIs", out)
         self.assertIn("cases     256 of symbols, 49 of digit sums, 49 at the 2 inputs", out)
 
+    def test_supervision_and_start(self):
+        plain = self.path("p.safetensors")
+        self.run_program(*self.train(plain, "--epochs", 30, "--cycles", 1))
+        for more in (["--supervision", "carries"], ["--start", "axes"],
+                     ["--supervision", "carries", "--start", "axes"]):
+            path, again = self.path("d.safetensors"), self.path("e.safetensors")
+            made = self.good_json(*self.train(path, "--epochs", 300, *more))
+            # readouts of hidden layers are gone: the same network, proved by its layers alone
+            self.assertEqual((made["exact"], made["training"]["mzis_matrices"]), (True, MZIS))
+            self.assertLess(made["training"]["orthogonality_max"], 1e-6)
+            self.assertTrue(self.good_json("verify", path)["exact"])
+            self.good_json(*self.train(again, "--epochs", 300, "--threads", 2, *more))
+            with open(path, "rb") as a, open(again, "rb") as b, open(plain, "rb") as c:
+                content = a.read()
+                self.assertEqual(content, b.read())
+                self.assertNotEqual(content, c.read())
+        self.bad(*self.train(plain, "--supervision", "digits"), says=["digits"])
+        self.bad(*self.train(plain, "--start", "zero"), says=["zero"])
+
     def test_error_rate(self):
         path = self.path("d.safetensors")
         code, out, _ = self.run_program("design", "--servers", 2, "--bits", 6, "--method",

@@ -242,7 +242,7 @@ static void name_file(char *path, size_t size, const char *suffix)
     snprintf(path, size, "test_train.%ld.%s", (long)getpid(), suffix);
 }
 
-static void test_same_bits(void **state)
+static void check_same_bits(optinc_supervision supervision, optinc_train_start start)
 {
     optinc_train_options options = small_options();
     optinc_spec spec = small_spec();
@@ -253,7 +253,8 @@ static void test_same_bits(void **state)
     optinc_train_watch watch = {stop_at, &stop};
     uint64_t whole;
 
-    (void)state;
+    options.supervision = supervision;
+    options.start = start;
     name_file(path, sizeof path, "resume");
     options.batch_size = 1000; /* more than the cases: two chunks, the second empty */
     options.epochs = 40;
@@ -280,6 +281,13 @@ static void test_same_bits(void **state)
     /* a finished run has nothing more to do */
     assert_int_equal(checksum_of(&options), whole);
     remove(path);
+}
+
+static void test_same_bits(void **state)
+{
+    (void)state;
+    check_same_bits(OPTINC_SUPERVISION_OUTPUTS, OPTINC_TRAIN_START_HAAR);
+    check_same_bits(OPTINC_SUPERVISION_CARRIES, OPTINC_TRAIN_START_AXES);
 }
 
 static void expect_failure(const optinc_train_options *options, optinc_status status,
@@ -348,6 +356,8 @@ static void test_bad_options(void **state)
     BAD(bad.input_merge = 3, OPTINC_ERR_INVALID_ARGUMENT, "3 digits merged");
     BAD(bad.input_merge = 0, OPTINC_ERR_INVALID_ARGUMENT, "0 digits merged");
     BAD(bad.activation = OPTINC_ACTIVATION_LINEAR, OPTINC_ERR_INVALID_ARGUMENT, "activation");
+    BAD(bad.supervision = (optinc_supervision)2, OPTINC_ERR_INVALID_ARGUMENT, "supervision 2");
+    BAD(bad.start = (optinc_train_start)-1, OPTINC_ERR_INVALID_ARGUMENT, "start -1");
     BAD(bad.batch_size = 0, OPTINC_ERR_INVALID_ARGUMENT, "batch");
     BAD(bad.epochs = 0, OPTINC_ERR_INVALID_ARGUMENT, "epochs");
     BAD(bad.margin = 0.5, OPTINC_ERR_INVALID_ARGUMENT, "margin");

@@ -37,7 +37,8 @@ typedef struct fixture {
 
 static const uint32_t sides[] = {3, 12, 24, 6, 3};
 
-static void set_up(fixture *f, const bool *segmented, optinc_activation activation)
+static void set_up(fixture *f, const bool *segmented, optinc_activation activation,
+                   optinc_supervision supervision)
 {
     optinc_train_options options = optinc_train_options_default();
     optinc_spec spec;
@@ -46,6 +47,7 @@ static void set_up(fixture *f, const bool *segmented, optinc_activation activati
     options.sides = sides;
     options.segmented = segmented;
     options.activation = activation;
+    options.supervision = supervision;
     options.thread_count = 1;
     options.batch_size = CASES;
     assert_int_equal(optinc_spec_single(2, 6, OPTINC_VARIANT_HALF_UP, NULL, &spec), OPTINC_OK);
@@ -54,9 +56,12 @@ static void set_up(fixture *f, const bool *segmented, optinc_activation activati
     assert_int_equal(oi_trainer_create(&f->trainer), OPTINC_OK);
     assert_int_equal(oi_train_initialise(&f->plan, f->trainer.state.param), OPTINC_OK);
     openblas_set_num_threads(1);
-    for (uint32_t i = 0; i < f->plan.layer_count; i++) {
+    for (uint32_t i = 0; i < f->plan.layer_count + f->plan.guide_count; i++) {
         const oi_train_layer *layer = &f->plan.layers[i];
 
+        /* guides start at zero */
+        for (uint32_t j = 0; i >= f->plan.layer_count && j < layer->rows * layer->cols; j++)
+            f->trainer.state.param[layer->param_at + j] = (float)uniform(50000 + 1000 * i + j);
         for (uint32_t j = 0; layer->on_group && j < layer->block_count; j++)
             oi_segment_weight(layer, f->trainer.state.param, j,
                               f->trainer.weight + layer->weight_at);
@@ -74,6 +79,44 @@ static void tear_down(fixture *f)
 {
     oi_trainer_destroy(&f->trainer);
     oi_train_plan_destroy(&f->plan);
+}
+
+/* What the guide of hidden layer 1 .. 3 has to tell for N=2, B=6: with one carry a layer, carry_i =
+ * floor((2 (T of digits 0 .. i-1) + 2) / 4^i), and the result's digits 0 .. i-2. */
+static uint32_t guide_values(const uint32_t *sums, uint32_t result, uint32_t layer, double *values)
+{
+    uint32_t total = 0;
+
+    for (uint32_t i = 0; i < layer; i++)
+        total += sums[i] << (2 * i);
+    values[0] = (2 * total + 2) >> (2 * layer);
+    for (uint32_t i = 1; i < layer; i++)
+        values[i] = result >> (2 * (i - 1)) & 3;
+    return layer;
+}
+
+/* The loss of hidden layer `layer`'s guide for its outputs x, readout w behind weight and b behind
+ * the network's biases. */
+static double guide_loss(const fixture *f, const double *weight, const double *bias, uint32_t layer,
+                         const double *x, const uint32_t *sums, uint32_t result, bool squared,
+                         double margin)
+{
+    uint32_t units = sides[layer], count;
+    const double *w = weight + f->plan.layers[4 + layer - 1].weight_at;
+    const double *b = bias + 12 + 24 + 6 + 3 + layer * (layer - 1) / 2;
+    double values[3], loss = 0.0;
+
+    count = guide_values(sums, result, layer, values);
+    for (uint32_t i = 0; i < count; i++) {
+        double e = b[i] - values[i];
+
+        for (uint32_t j = 0; j < units; j++)
+            e += w[i * units + j] * x[j];
+        if (!squared)
+            e = fmax(fabs(e) - margin, 0.0);
+        loss += e * e;
+    }
+    return loss;
 }
 
 /* The loss of all cases, from weights [weight_count] and the biases of all layers, in double. */
@@ -105,6 +148,8 @@ static double plain_loss(const fixture *f, const double *weight, const double *b
             }
             b += sides[l + 1];
             memcpy(x, y, sizeof x);
+            if (f->plan.guide_count > 0 && l < 3)
+                loss += guide_loss(f, weight, bias, l + 1, x, sums, result, squared, margin);
         }
         for (int i = 0; i < 3; i++) {
             int t = (int)(result >> (2 * i) & 3);
@@ -121,7 +166,8 @@ static double plain_loss(const fixture *f, const double *weight, const double *b
     return loss;
 }
 
-static void check_gradient(optinc_activation activation, bool squared)
+static void check_gradient(optinc_activation activation, bool squared,
+                           optinc_supervision supervision)
 {
     const bool none[4] = {false, false, false, false};
     fixture f;
@@ -129,8 +175,11 @@ static void check_gradient(optinc_activation activation, bool squared)
     oi_train_tally tally = {.margin_min = 0.5, .finite = true};
     double weight[2048], bias[64], *b = bias, largest = 0.0;
     float *gradient;
+    uint32_t layers;
 
-    set_up(&f, none, activation);
+    set_up(&f, none, activation, supervision);
+    layers = f.plan.layer_count + f.plan.guide_count;
+    assert_int_equal(layers, supervision == OPTINC_SUPERVISION_CARRIES ? 7 : 4);
     gradient = f.trainer.gradient;
     for (size_t i = 0; i < f.plan.gradient_count; i++)
         gradient[i] = NAN;
@@ -139,15 +188,15 @@ static void check_gradient(optinc_activation activation, bool squared)
                                   gradient, &tally));
     for (size_t i = 0; i < f.plan.weight_count; i++)
         weight[i] = (double)f.trainer.weight[i];
-    for (uint32_t l = 0; l < 4; l++)
-        for (uint32_t i = 0; i < sides[l + 1]; i++)
+    for (uint32_t l = 0; l < layers; l++)
+        for (uint32_t i = 0; i < f.plan.layers[l].rows; i++)
             *b++ = (double)f.trainer.state.param[f.plan.layers[l].bias_at + i];
     assert_true(fabs(tally.loss - plain_loss(&f, weight, bias, squared, 0.25)) <=
                 1e-5 * tally.loss);
     for (size_t i = 0; i < f.plan.gradient_count; i++)
         largest = fmax(largest, fabs((double)gradient[i]));
     b = bias;
-    for (uint32_t l = 0; l < 4; l++) {
+    for (uint32_t l = 0; l < layers; l++) {
         const oi_train_layer *layer = &f.plan.layers[l];
         size_t area = (size_t)layer->rows * layer->cols;
 
@@ -174,10 +223,67 @@ static void check_gradient(optinc_activation activation, bool squared)
 static void test_gradient_is_the_derivative(void **state)
 {
     (void)state;
-    check_gradient(OPTINC_ACTIVATION_RELU, true);
-    check_gradient(OPTINC_ACTIVATION_RELU, false);
-    check_gradient(OPTINC_ACTIVATION_SATURATING, true);
-    check_gradient(OPTINC_ACTIVATION_SATURATING, false);
+    for (int how = OPTINC_SUPERVISION_OUTPUTS; how <= OPTINC_SUPERVISION_CARRIES; how++) {
+        check_gradient(OPTINC_ACTIVATION_RELU, true, (optinc_supervision)how);
+        check_gradient(OPTINC_ACTIVATION_RELU, false, (optinc_supervision)how);
+        check_gradient(OPTINC_ACTIVATION_SATURATING, true, (optinc_supervision)how);
+        check_gradient(OPTINC_ACTIVATION_SATURATING, false, (optinc_supervision)how);
+    }
+}
+
+/* Guides that tell nothing, as they do at first, are off by the values themselves: the squared loss
+ * of a case is the sum of their squares. */
+static double told(uint32_t ports, uint32_t bits, uint32_t merge, const uint32_t *network,
+                   uint32_t layer_count, uint64_t index)
+{
+    optinc_train_options options = optinc_train_options_default();
+    oi_train_loss loss = {.squared = true, .margin = 0.25, .wrong_weight = 1.0};
+    oi_train_plan plan;
+    oi_trainer trainer = {.plan = &plan};
+    optinc_spec spec;
+    double found;
+
+    options.layer_count = layer_count;
+    options.sides = network;
+    options.supervision = OPTINC_SUPERVISION_CARRIES;
+    options.input_merge = merge;
+    options.thread_count = 1;
+    assert_int_equal(optinc_spec_single(ports, bits, OPTINC_VARIANT_HALF_UP, NULL, &spec),
+                     OPTINC_OK);
+    assert_int_equal(oi_train_plan_create(&spec, &options, NULL, &plan), OPTINC_OK);
+    assert_int_equal(oi_trainer_create(&trainer), OPTINC_OK);
+    memset(trainer.workers[0].guide_slope, 0, plan.guide_slope_count * sizeof(float));
+    found = (double)oi_train_guides_loss(&trainer, &trainer.workers[0], index, &loss, 0, 0);
+    oi_trainer_destroy(&trainer);
+    oi_train_plan_destroy(&plan);
+    return found;
+}
+
+static void test_guides_tell_carries(void **state)
+{
+    const uint32_t eight[] = {2, 8, 8, 8, 8, 2}, merged[] = {1, 8, 8, 8, 2};
+
+    (void)state;
+    /* N=8, B=4: x_0 = 2 s_0 and x_1 = 2 s_1 + 2 + carry_1 take a coarse step first, x_2 = carry_2
+     * does not: five tasks, two of them for the second layer of four */
+    for (uint32_t s0 = 0; s0 <= 24; s0 += 5)
+        for (uint32_t s1 = 0; s1 <= 24; s1 += 3) {
+            uint32_t x0 = 2 * s0, x1 = 2 * s1 + 2 + x0 / 4, x2 = x1 / 4;
+            double expected = 0.0;
+
+            expected += pow(x0 / 16, 2) + pow(x0 % 16, 2) + pow(x0 / 4, 2);
+            expected += pow(x1 / 16, 2) + pow(x1 % 16, 2);
+            expected += pow(x2, 2) + pow(x2 / 4, 2) + pow(x2 % 4, 2);
+            assert_true(fabs(told(8, 4, 1, eight, 5, s0 + 25 * s1) - expected) <= 1e-3);
+        }
+    /* N=4, B=4, merged: x_0 = s_0 + 4 s_1 + 2, x_1 = x_0 / 4, x_2 = x_1 / 4: coarse only for x_0 */
+    for (uint32_t v = 0; v <= 60; v++) {
+        uint32_t x0 = v + 2, x1 = x0 / 4;
+        double expected = pow(x0 / 16, 2) + pow(x0 % 16, 2) + pow(x1, 2);
+
+        expected += pow(x1 / 4, 2) + pow(x1 % 4, 2);
+        assert_true(fabs(told(4, 4, 2, merged, 4, v) - expected) <= 1e-3);
+    }
 }
 
 /* y = a b */
@@ -351,7 +457,7 @@ static void test_step_descends(void **state)
     uint32_t checked = 0;
 
     (void)state;
-    set_up(&f, NULL, OPTINC_ACTIVATION_RELU);
+    set_up(&f, NULL, OPTINC_ACTIVATION_RELU, OPTINC_SUPERVISION_OUTPUTS);
     layer = &f.plan.layers[1]; /* 24 x 12: two blocks of 12 */
     u = f.trainer.state.param + layer->param_at + SIDE * SIDE;
     for (size_t i = 0; i < f.plan.weight_count; i++)
@@ -410,6 +516,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradient_is_the_derivative),
+        cmocka_unit_test(test_guides_tell_carries),
         cmocka_unit_test(test_move_is_the_exponential),
         cmocka_unit_test(test_orthogonality_is_kept),
         cmocka_unit_test(test_nearest_segment),
