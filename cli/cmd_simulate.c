@@ -76,6 +76,20 @@ static json_t *json_counts(const uint64_t *counts, uint32_t count)
     return list;
 }
 
+/* The digit that is wrong most often; digit_count if none is. */
+static uint32_t worst_digit(const optinc_simulate_result *result, uint32_t digit_count)
+{
+    uint32_t worst = digit_count;
+    uint64_t most = 0;
+
+    for (uint32_t j = 0; j < digit_count; j++)
+        if (result->digit_errors[j] > most) {
+            most = result->digit_errors[j];
+            worst = j;
+        }
+    return worst;
+}
+
 static json_t *json_result(const simulate_request *request, const optinc_design *design,
                            const optinc_simulate_result *result)
 {
@@ -97,6 +111,10 @@ static json_t *json_result(const simulate_request *request, const optinc_design 
     cli_json_set(object, "ci95", interval);
     cli_json_set(object, "digit_errors",
                  json_counts(result->digit_errors, optinc_spec_digits_out(spec)));
+    cli_json_set(object, "worst_digit",
+                 result->symbol_errors
+                     ? json_integer(worst_digit(result, optinc_spec_digits_out(spec)))
+                     : json_null());
     cli_json_set(object, "error_sizes", json_counts(result->error_sizes, sizes));
     cli_json_set(object, "yield", cli_json_number(result->yield));
     cli_json_set(object, "target", cli_json_number(request->options.target_error_rate));
@@ -119,7 +137,10 @@ static void print_result(const simulate_request *request, const optinc_design *d
     printf("by digit      ");
     for (uint32_t j = 0; j < optinc_spec_digits_out(spec); j++)
         printf(" %.3g", (double)result->digit_errors[j] / (double)result->codes);
-    printf(" (least significant first)\noff by        ");
+    printf(" (least significant first)\n");
+    if (result->symbol_errors)
+        printf("fails first    digit %u\n", worst_digit(result, optinc_spec_digits_out(spec)));
+    printf("off by        ");
     for (uint32_t k = 1; k < OPTINC_ERROR_SIZES; k++)
         if (result->error_sizes[k])
             printf(" %llu..%llu: %.3g", 1ull << (k - 1), (1ull << k) - 1,
@@ -144,12 +165,14 @@ static optinc_status simulate_once(const optinc_design *design,
 
 /* Faults in one layer at a time: which fails first. */
 static optinc_status simulate_layers(const simulate_request *request, const optinc_design *design,
-                                     json_t *list)
+                                     json_t *list, uint32_t *worst)
 {
     optinc_simulate_options options = request->options;
     uint32_t count = optinc_design_unit(design, options.level)->layer_count;
     optinc_status status = OPTINC_OK;
+    uint64_t most = 0;
 
+    *worst = 0;
     for (uint32_t l = 1; l <= count && !status; l++) {
         optinc_simulate_result result;
         json_t *row;
@@ -161,13 +184,32 @@ static optinc_status simulate_layers(const simulate_request *request, const opti
         if (!request->json)
             printf("layer %-3u      code errors %.4g with faults in it alone\n", l,
                    result.code_error_rate);
+        if (result.code_errors > most) {
+            most = result.code_errors;
+            *worst = l;
+        }
         row = json_object();
         cli_json_set(row, "layer", cli_json_count(l));
         cli_json_set(row, "symbol_error_rate", cli_json_number(result.symbol_error_rate));
         cli_json_set(row, "code_error_rate", cli_json_number(result.code_error_rate));
         json_array_append_new(list, row);
     }
+    if (!status && *worst && !request->json)
+        printf("fails first    layer %u\n", *worst);
     return status;
+}
+
+/* A value of the device, or the time since calibration. */
+static optinc_status set_swept(optinc_photonic_options *options, const char *name, double value)
+{
+    if (strcmp(name, "drift_time_s") != 0)
+        return optinc_device_set(&options->device, name, value, &cli_log);
+    if (!(value >= 0 && value <= 1e12)) {
+        cli_error("--sweep: drift_time_s is %g, expected 0 to 1e12", value);
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    }
+    options->drift_time_s = value;
+    return OPTINC_OK;
 }
 
 static optinc_status simulate_sweep(const simulate_request *request, const optinc_design *design,
@@ -182,7 +224,7 @@ static optinc_status simulate_sweep(const simulate_request *request, const optin
         optinc_simulate_result result;
         json_t *row;
 
-        status = optinc_device_set(&options.photonic.device, sweep->name, value, &cli_log);
+        status = set_swept(&options.photonic, sweep->name, value);
         if (!status)
             status = simulate_once(design, &options, &result);
         if (status)
@@ -253,6 +295,7 @@ static optinc_status simulate_all(const simulate_request *request, const optinc_
     json_t *layers = json_array(), *sweep = json_array();
     optinc_simulate_result result;
     optinc_eye *eye = NULL;
+    uint32_t worst = 0;
     double value = NAN;
     optinc_status status = OPTINC_OK;
 
@@ -276,7 +319,7 @@ static optinc_status simulate_all(const simulate_request *request, const optinc_
         cli_json_set(object, "eyes", eye_json(eye));
     }
     if (!status && request->per_layer)
-        status = simulate_layers(request, design, layers);
+        status = simulate_layers(request, design, layers, &worst);
     if (!status && request->sweep.steps)
         status = simulate_sweep(request, design, sweep);
     if (!status && request->tolerance) {
@@ -286,8 +329,10 @@ static optinc_status simulate_all(const simulate_request *request, const optinc_
                    value, request->yield);
         cli_json_set(object, "tolerance", cli_json_number(value));
     }
-    if (request->per_layer)
+    if (request->per_layer) {
         json_object_set(object, "layers", layers);
+        cli_json_set(object, "worst_layer", worst ? json_integer(worst) : json_null());
+    }
     if (request->sweep.steps)
         json_object_set(object, "sweep", sweep);
     json_decref(layers);
@@ -360,8 +405,9 @@ static int run(int argc, char **argv)
                                   1, "share of wrong codes that a good chip may have; 1e-4");
     options[count++] =
         cli_flag("--per-layer", &request.per_layer, "also with faults in one layer at a time");
-    options[count++] = cli_text("--sweep", &request.sweep_text, "NAME=FIRST:LAST:STEPS",
-                                "also over values of the device, by their name in its file");
+    options[count++] =
+        cli_text("--sweep", &request.sweep_text, "NAME=FIRST:LAST:STEPS",
+                 "also over values of the device, by their name in its file, or drift_time_s");
     options[count++] = cli_text("--tolerance", &request.tolerance, "NAME",
                                 "the largest value of the device that still gives --yield");
     options[count++] = cli_number("--tolerance-max", &request.tolerance_max, "VALUE", 0, 1e9,

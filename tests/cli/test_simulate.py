@@ -47,11 +47,32 @@ class Light(ProgramTest):
                               "--sweep", "phase_sigma_rad=0:0.1:3", "--tolerance",
                               "phase_sigma_rad", "--yield", 0.8)
         self.assertEqual([row["layer"] for row in found["layers"]], [1, 2, 3, 4, 5])
+        layers = [row["code_error_rate"] for row in found["layers"]]
+        self.assertEqual(found["worst_layer"], 1 + layers.index(max(layers)))
+        self.assertEqual(found["worst_digit"],
+                         found["digit_errors"].index(max(found["digit_errors"])))
+        ideal = self.simulate("--per-layer")
+        self.assertEqual((ideal["worst_digit"], ideal["worst_layer"]), (None, None))
         rates = [row["code_error_rate"] for row in found["sweep"]]
         self.assertEqual(rates[0], 0)
         self.assertGreater(rates[2], rates[0])
         self.assertEqual(found["sweep"][1]["phase_sigma_rad"], 0.05)
         self.assertTrue(0 < found["tolerance"] < 0.1)
+
+    def test_drift_over_time(self):
+        found = self.simulate("--mapping", "direct", "--phase-sigma", 0.5, "--drift", 0.003,
+                              "--calibrate", "self", "--sweep", "drift_time_s=0:1000:5")
+        rates = [row["code_error_rate"] for row in found["sweep"]]
+        self.assertEqual(rates[0], 0)  # freshly calibrated
+        self.assertEqual(rates, sorted(rates))
+        self.assertGreater(rates[-1], 0.1)
+        self.assertEqual(found["sweep"][2]["drift_time_s"], 500)
+        self.bad("simulate", self.design, "--trials", 1, "--codes", 10, "--json", "--sweep",
+                 "drift_time_s=-1:1:2", says=["drift_time_s is -1"])
+        out = self.good("simulate", self.design, "--trials", 3, "--codes", 500, "--phase-sigma",
+                        0.05, "--per-layer")
+        self.assertRegex(out, r"fails first    digit [0-3]\n")
+        self.assertRegex(out, r"fails first    layer [1-5]\n")
 
     def test_calibration(self):
         faults = ["--mapping", "direct", "--phase-sigma", 1, "--splitter-sigma", 0.01]
