@@ -14,6 +14,7 @@ typedef struct report_request {
     cli_photonic hardware;
     const char *output_path;
     const char *design_path;
+    const char *cluster_path;
     const char *title;
     bool json;
     uint32_t run_count;
@@ -119,6 +120,8 @@ static bool write_page(FILE *page, const report *r)
     }
     if (r->design && !report_design(page, r))
         return false;
+    if (r->cluster && !report_cluster(page, r))
+        return false;
     report_foot(page, r);
     return true;
 }
@@ -135,6 +138,8 @@ static void print_result(const report_request *request, const report *r)
                    r->runs[i].step_count);
         if (r->design)
             printf("design  %s, %" PRIu64 " MZIs\n", r->design_path, r->cost.mzis);
+        if (r->cluster)
+            printf("cluster %s, %zu points\n", r->cluster_path, r->cluster->point_count);
         return;
     }
     object = json_object();
@@ -156,6 +161,8 @@ static void print_result(const report_request *request, const report *r)
     cli_json_set(object, "design", r->design ? json_string(r->design_path) : json_null());
     if (r->design)
         cli_json_set(object, "mzis", cli_json_count(r->cost.mzis));
+    if (r->cluster)
+        cli_json_set(object, "points", cli_json_count(r->cluster->point_count));
     cli_print_json(object);
 }
 
@@ -163,6 +170,7 @@ static int make_report(const report_request *request)
 {
     runlog *runs = calloc(request->run_count + 1u, sizeof *runs);
     report r = {.title = request->title, .runs = runs};
+    cluster_study study = {0};
     char *found = NULL;
     cli_output output;
     int code = CLI_BAD_INPUT;
@@ -174,7 +182,12 @@ static int make_report(const report_request *request)
     if (!cli_photonic_resolve(&request->hardware, &r.hardware))
         goto out;
     r.eyes = cli_photonic_told(&request->hardware);
+    if (request->cluster_path) {
+        r.cluster = &study;
+        r.cluster_path = request->cluster_path;
+    }
     if (!load_runs(request, &r) || !load_design(request, &r, &found) ||
+        (r.cluster && !cluster_study_load(&study, r.cluster_path)) ||
         !cli_output_open(&output, request->output_path))
         goto out;
     if (!write_page(output.stream, &r)) {
@@ -186,6 +199,7 @@ static int make_report(const report_request *request)
     print_result(request, &r);
     code = CLI_DONE;
 out:
+    cluster_study_free(&study);
     optinc_design_destroy(&r.design);
     for (size_t i = 0; i < r.run_count; i++)
         runlog_free(&runs[i]);
@@ -197,15 +211,16 @@ out:
 static int run(int argc, char **argv)
 {
     report_request request = {0};
-    cli_option options[CLI_PHOTONIC_OPTIONS + 4];
+    cli_option options[CLI_PHOTONIC_OPTIONS + 5];
     int count = cli_photonic_options(&request.hardware, options);
     cli_syntax syntax = {
-        .usage = "report [RUN...] -o PAGE.html [--design DESIGN] [OPTIONS]",
+        .usage = "report [RUN...] -o PAGE.html [--design DESIGN] [--cluster SCALE.json] [OPTIONS]",
         .text =
             "Turns run logs (files, or folders that hold log.jsonl) and a design into one "
             "HTML page with\npictures: losses, traffic, quantisation error, the switch with every "
-            "MZI and its phases and, with\ncomponents or faults given, the eyes at its receivers. "
-            "Needs gnuplot.",
+            "MZI and its phases and, with\ncomponents or faults given, the eyes at its receivers; "
+            "and "
+            "many servers.\nNeeds gnuplot.",
         .example = "optinc report demo/ring demo/optinc -o report.html",
         .options = options,
         .operand_name = "RUN",
@@ -216,6 +231,8 @@ static int run(int argc, char **argv)
     options[count++] = cli_output_option(&request.output_path, "PAGE.html", "the page");
     options[count++] = cli_text("--design", &request.design_path, "DESIGN",
                                 "the switch; default: the one that a log names");
+    options[count++] = cli_text("--cluster", &request.cluster_path, "SCALE.json",
+                                "many servers: what 'optinc scale --json' printed");
     options[count++] = cli_text("--title", &request.title, "TEXT", "of the page");
     options[count++] = cli_json_option(&request.json);
     syntax.option_count = count;
@@ -227,8 +244,8 @@ static int run(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
-    if (operand_count == 0 && !request.design_path)
-        return cli_error("found neither a RUN nor --design, expected one of them");
+    if (operand_count == 0 && !request.design_path && !request.cluster_path)
+        return cli_error("found neither a RUN nor --design nor --cluster, expected one of them");
     request.run_count = (uint32_t)operand_count;
     request.run_paths = argv;
     return make_report(&request);

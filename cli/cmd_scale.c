@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "cli.h"
-#include "optinc/cluster.h"
+#include "cluster.h"
 #include "options.h"
 
 #define SERVERS_COUNT_MAX 64
@@ -23,6 +23,9 @@ typedef struct scale_request {
     uint64_t chunks;
     double compute_ms; /* < 0: no step times */
     double overlap;
+    const char *points_path;
+    const char *plot_path;
+    int plot_axis;
     bool json;
 } scale_request;
 
@@ -93,7 +96,42 @@ static void print_head(const scale_request *request)
            request->compute_ms >= 0 ? "       step/ms" : "");
 }
 
-static int scale(const scale_request *request)
+/* The picture goes from the least to the most servers; against size it is of the first number. */
+static bool make_study(const scale_request *request, cluster_study *study)
+{
+    *study = (cluster_study){.cluster = request->cluster,
+                             .servers_min = request->servers[0],
+                             .servers_max = request->servers[0]};
+    study->cluster.servers = request->servers[0];
+    for (int i = 0; i < request->servers_count; i++) {
+        uint64_t servers = request->servers[i];
+
+        study->servers_min = servers < study->servers_min ? servers : study->servers_min;
+        study->servers_max = servers > study->servers_max ? servers : study->servers_max;
+    }
+    return !request->points_path || cluster_points_load(study, request->points_path);
+}
+
+static bool draw(const scale_request *request, const cluster_study *study)
+{
+    cli_output output;
+
+    if (!request->plot_path)
+        return true;
+    if (request->plot_axis == CLUSTER_SERVERS && study->servers_min == study->servers_max) {
+        cli_error("--plot: found one number of --servers, expected two or more, or --over size");
+        return false;
+    }
+    if (!cli_output_open(&output, request->plot_path))
+        return false;
+    if (!cluster_plot(study, (cluster_axis)request->plot_axis, false, output.stream)) {
+        cli_output_abandon(&output);
+        return false;
+    }
+    return cli_output_commit(&output);
+}
+
+static int scale(const scale_request *request, const cluster_study *study)
 {
     json_t *rows = json_array();
     json_t *object = json_object();
@@ -124,15 +162,24 @@ static int scale(const scale_request *request)
                 print_row(request, name, cluster.servers, &time, ring_s);
         }
     }
-    cli_json_set(object, "elements", cli_json_count(request->cluster.elements));
-    cli_json_set(object, "bits", json_integer(request->cluster.bits));
-    cli_json_set(object, "link_gbps", cli_json_number(request->cluster.link_gbps));
+    cluster_study_json(study, object);
     cli_json_set(object, "rows", rows);
     if (request->json)
         cli_print_json(object);
     else
         json_decref(object);
     return CLI_DONE;
+}
+
+static int scale_and_draw(scale_request *request)
+{
+    cluster_study study = {0};
+    int code = CLI_BAD_INPUT;
+
+    if (parse_servers(request) && make_study(request, &study) && draw(request, &study))
+        code = scale(request, &study);
+    cluster_study_free(&study);
+    return code;
 }
 
 static int run(int argc, char **argv)
@@ -146,6 +193,7 @@ static int run(int argc, char **argv)
                              .chunks = 1,
                              .compute_ms = -1.0};
     optinc_cluster *cluster = &request.cluster;
+    static const char *const axes[] = {"servers", "size", NULL};
     const double any = 1e12;
     const char *alltoalls[OPTINC_ALLTOALL_COUNT + 1] = {NULL};
     int alltoall = OPTINC_ALLTOALL_FASTEST;
@@ -183,6 +231,13 @@ static int run(int argc, char **argv)
                         "compute time of a step: adds the time of a whole step"),
         cli_number_from("--overlap", &request.overlap, "S", 0.0, 1.0,
                         "share of the compute time in which gradients travel (0)"),
+        cli_text("--points", &request.points_path, "SIMULATED.csv",
+                 "simulated all-reduces, of adapters/simgrid/simulate --csv"),
+        cli_text("--plot", &request.plot_path, "FILE.svg",
+                 "draws the times, by gnuplot, with the points on them"),
+        cli_choice(
+            "--over", &request.plot_axis, axes,
+            "what the picture's times are against; size: for the first of --servers (servers)"),
         cli_json_option(&request.json),
     };
     const cli_syntax syntax = {
@@ -213,7 +268,7 @@ static int run(int argc, char **argv)
     cluster->block_size = (uint32_t)request.block_size;
     cluster->switch_radix = (uint32_t)request.switch_radix;
     cluster->optical_ports = (uint32_t)request.optical_ports;
-    return parse_servers(&request) ? scale(&request) : CLI_BAD_INPUT;
+    return scale_and_draw(&request);
 }
 
 const cli_command cli_command_scale = {"scale", "models an all-reduce in a cluster of servers",

@@ -36,9 +36,14 @@ static FILE *create_in(const plot *p, const char *name)
 
 bool plot_open(plot *p)
 {
+    return plot_open_sized(p, PLOT_HEIGHT);
+}
+
+bool plot_open_sized(plot *p, int height)
+{
     const char *parent = getenv("TMPDIR");
 
-    *p = (plot){0};
+    *p = (plot){.height = height};
     p->folder = cli_concatenate(parent && *parent ? parent : "/tmp", "/optinc-plot-XXXXXX", "");
     if (!p->folder || !mkdtemp(p->folder)) {
         cli_error("a folder for the plots, %s: %s", p->folder ? p->folder : "", strerror(errno));
@@ -58,7 +63,7 @@ bool plot_open(plot *p)
             "set datafile missing 'nan'\nset encoding utf8\nset minussign\nset lmargin 9\nset "
             "rmargin 2\nset tmargin 1\n"
             "set xlabel 'training step' textcolor rgb '#4b5563'\n",
-            PLOT_WIDTH, PLOT_HEIGHT);
+            PLOT_WIDTH, height);
     return true;
 }
 
@@ -151,7 +156,8 @@ static void write_renamed(FILE *page, const char *text, const char *id)
     }
 }
 
-static bool write_picture(const plot *p, FILE *page, const char *id, const char *label)
+/* id NULL: a file of its own, in which gnuplot's ids may stay */
+static bool write_picture(const plot *p, FILE *out, const char *id, const char *label)
 {
     char *path = path_in(p, "plot.svg");
     size_t size;
@@ -161,16 +167,23 @@ static bool write_picture(const plot *p, FILE *page, const char *id, const char 
     free(path);
     if (text && !body)
         cli_error("gnuplot: its picture is not the SVG that was expected");
-    if (body) {
-        fprintf(page, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
-                PLOT_WIDTH, PLOT_HEIGHT, label);
-        write_renamed(page, body + strlen("</desc>"), id);
+    if (body && id) {
+        fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">",
+                PLOT_WIDTH, p->height, label);
+        write_renamed(out, body + strlen("</desc>"), id);
+    } else if (body) {
+        fprintf(out,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" "
+                "xmlns:xlink=\"http://www.w3.org/1999/xlink\" viewBox=\"0 0 %d %d\" "
+                "width=\"%d\" height=\"%d\" role=\"img\">\n<title>%s</title>\n"
+                "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>%s",
+                PLOT_WIDTH, p->height, PLOT_WIDTH, p->height, label, body + strlen("</desc>"));
     }
     free(text);
     return body != NULL;
 }
 
-bool plot_write(plot *p, FILE *page, const char *id, const char *label)
+static bool draw(plot *p)
 {
     bool good = !ferror(p->script);
     int status;
@@ -188,7 +201,17 @@ bool plot_write(plot *p, FILE *page, const char *id, const char *label)
         print_log(p);
         return false;
     }
-    return write_picture(p, page, id, label);
+    return true;
+}
+
+bool plot_write(plot *p, FILE *page, const char *id, const char *label)
+{
+    return draw(p) && write_picture(p, page, id, label);
+}
+
+bool plot_write_file(plot *p, FILE *out, const char *label)
+{
+    return draw(p) && write_picture(p, out, NULL, label);
 }
 
 static void remove_in(const plot *p, const char *name)

@@ -5,6 +5,7 @@
 #define CLI_REPORT_H
 
 #include "cli.h"
+#include "cluster.h"
 #include "describe.h"
 #include "optinc/optics.h"
 #include "runlog.h"
@@ -24,6 +25,8 @@ typedef struct report {
     optinc_cost_options cost_options;
     optinc_photonic_options hardware; /* how the circuits are built */
     bool eyes;                        /* the command line told components or faults */
+    const cluster_study *cluster;     /* NULL: none */
+    const char *cluster_path;
 } report;
 
 /* Colour of a run in all pictures, "#rrggbb". */
@@ -41,6 +44,7 @@ bool report_losses(FILE *page, const report *r);
 void report_traffic(FILE *page, const report *r);
 bool report_errors(FILE *page, const report *r);
 bool report_design(FILE *page, const report *r);
+bool report_cluster(FILE *page, const report *r);
 void report_foot(FILE *page, const report *r);
 
 #endif

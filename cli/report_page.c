@@ -93,7 +93,7 @@ static void write_title(FILE *page, const report *r)
         html_text(page, r->title);
         return;
     }
-    fputs(r->run_count == 0 ? "An optical switch"
+    fputs(r->run_count == 0 ? (r->design ? "An optical switch" : "An all-reduce on many servers")
           : first_optinc(r) ? "Training through an optical switch"
                             : "Training through a float ring",
           page);
@@ -238,6 +238,11 @@ void report_foot(FILE *page, const report *r)
     if (r->design) {
         fputs(r->run_count ? " and <code>" : "<code>", page);
         html_text(page, r->design_path);
+        fputs("</code>", page);
+    }
+    if (r->cluster) {
+        fputs(r->run_count || r->design ? " and <code>" : "<code>", page);
+        html_text(page, r->cluster_path);
         fputs("</code>", page);
     }
     fputs(". OptINC: arXiv 2603.28290.</p></footer>\n</main>\n</body>\n</html>\n", page);

@@ -17,8 +17,10 @@ static void max_of_bytes(void *in, void *inout, int *count, MPI_Datatype *type)
         b[i] = a[i] > b[i] ? a[i] : b[i];
 }
 
-/* The first chunk is half as long as the others: of two chunks that share a link one is then always
- * half a chunk ahead, and never do both wait for a latency at once. */
+#define LANES 4 /* chunks under way at a time */
+
+/* The first LANES chunks grow to the full length: chunks that share a link are then never in step,
+ * and never do all wait for a latency at once. */
 typedef struct cut {
     size_t first;
     size_t count;
@@ -26,49 +28,56 @@ typedef struct cut {
 
 static cut cut_at(const job *j, size_t chunk, size_t index)
 {
-    size_t half = (chunk / 2 + 3) / 4 * 4; /* four elements fill whole bytes */
-    size_t first = index == 0 ? 0 : half + (index - 1) * chunk;
-    size_t count = index == 0 ? half : chunk;
+    size_t quarter = (chunk / LANES + 3) / 4 * 4; /* four elements fill whole bytes */
+    size_t grown = index < LANES ? index : LANES;
+    size_t first = grown * (grown + 1) / 2 * quarter + (index - grown) * LANES * quarter;
+    size_t count = (index < LANES ? index + 1 : LANES) * quarter;
 
+    if (first > j->count)
+        return (cut){j->count, 0};
     return (cut){first, count < j->count - first ? count : j->count - first};
 }
 
 static size_t cut_count(const job *j, size_t chunk)
 {
-    size_t half = (chunk / 2 + 3) / 4 * 4;
+    size_t count = 0;
 
-    return j->count > half ? 1 + (j->count - half + chunk - 1) / chunk : j->count > 0;
+    while (cut_at(j, chunk, count).count > 0)
+        count++;
+    return count;
 }
 
 /* Buffers and requests of one chunk in the switch. */
-typedef struct lane {
+typedef struct switch_lane {
     uint8_t *symbols; /* [servers][stride] */
     uint8_t *result;  /* [stride] */
     MPI_Request *receives, *sends;
-} lane;
+} switch_lane;
 
-static void listen_to(const job *j, size_t chunk, size_t index, size_t stride, const lane *lane)
+static void listen_to(const job *j, size_t chunk, size_t index, size_t stride,
+                      const switch_lane *lane)
 {
-    int bytes;
+    size_t count = cut_at(j, chunk, index).count;
+    int bytes = (int)optinc_symbols_size(optinc_design_bits(j->design), count);
 
-    if (index >= cut_count(j, chunk))
+    if (count == 0)
         return;
-    bytes = (int)optinc_symbols_size(optinc_design_bits(j->design), cut_at(j, chunk, index).count);
     for (int k = 0; k < j->server_count; k++)
         MPI_Irecv(lane->symbols + (size_t)k * stride, bytes, MPI_BYTE, k, 0, MPI_COMM_WORLD,
                   &lane->receives[k]);
 }
 
-static optinc_status pass_on(const job *j, size_t chunk, size_t stride, const lane lanes[2],
-                             optinc_switch *sw)
+static optinc_status pass_on(const job *j, size_t chunk, size_t stride,
+                             const switch_lane lanes[LANES], optinc_switch *sw)
 {
     optinc_status status = OPTINC_OK;
+    size_t chunks = cut_count(j, chunk);
     int servers = j->server_count;
 
-    listen_to(j, chunk, 0, stride, &lanes[0]);
-    listen_to(j, chunk, 1, stride, &lanes[1]);
-    for (size_t c = 0; status == OPTINC_OK && c < cut_count(j, chunk); c++) {
-        const lane *lane = &lanes[c % 2];
+    for (size_t c = 0; c < LANES; c++)
+        listen_to(j, chunk, c, stride, &lanes[c]);
+    for (size_t c = 0; status == OPTINC_OK && c < chunks; c++) {
+        const switch_lane *lane = &lanes[c % LANES];
         size_t count = cut_at(j, chunk, c).count;
         int bytes = (int)optinc_symbols_size(optinc_design_bits(j->design), count);
 
@@ -76,56 +85,57 @@ static optinc_status pass_on(const job *j, size_t chunk, size_t stride, const la
         MPI_Waitall(servers, lane->sends, MPI_STATUSES_IGNORE);
         status = optinc_switch_reduce(sw, lane->symbols, stride, (uint32_t)servers, count, NULL,
                                       lane->result);
-        listen_to(j, chunk, c + 2, stride, lane);
+        listen_to(j, chunk, c + LANES, stride, lane);
         for (int k = 0; k < servers; k++)
             MPI_Isend(lane->result, bytes, MPI_BYTE, k, 0, MPI_COMM_WORLD, &lane->sends[k]);
     }
     return status;
 }
 
-/* Two lanes: a chunk's results travel while the next chunk comes in. */
+/* A chunk's results travel while the next chunks come in. */
 static optinc_status be_switch(const job *j, size_t chunk)
 {
-    size_t stride = optinc_symbols_size(optinc_design_bits(j->design), chunk + 4);
+    size_t stride = optinc_symbols_size(optinc_design_bits(j->design), chunk + 4 * LANES);
     size_t servers = (size_t)j->server_count;
-    uint8_t *symbols = malloc(2 * stride * (servers + 1));
-    MPI_Request *requests = malloc(sizeof *requests * 4 * servers);
+    uint8_t *symbols = malloc(LANES * stride * (servers + 1));
+    MPI_Request *requests = malloc(sizeof *requests * 2 * LANES * servers);
     optinc_switch *sw = NULL;
     optinc_status status = symbols && requests ? OPTINC_OK : OPTINC_ERR_OUT_OF_MEMORY;
-    lane lanes[2];
+    switch_lane lanes[LANES];
 
     if (status == OPTINC_OK)
         status = optinc_switch_create(j->design, optinc_backend_exact(), NULL, NULL, &sw);
     if (status == OPTINC_OK) {
-        for (size_t i = 0; i < 4 * servers; i++)
+        for (size_t i = 0; i < 2 * LANES * servers; i++)
             requests[i] = MPI_REQUEST_NULL;
-        for (size_t i = 0; i < 2; i++)
-            lanes[i] = (lane){symbols + i * stride * (servers + 1),
-                              symbols + i * stride * (servers + 1) + stride * servers,
-                              requests + 2 * i * servers, requests + (2 * i + 1) * servers};
+        for (size_t i = 0; i < LANES; i++)
+            lanes[i] = (switch_lane){symbols + i * stride * (servers + 1),
+                                     symbols + i * stride * (servers + 1) + stride * servers,
+                                     requests + 2 * i * servers, requests + (2 * i + 1) * servers};
         status = pass_on(j, chunk, stride, lanes, sw);
     }
     if (status == OPTINC_OK)
-        MPI_Waitall((int)(4 * servers), requests, MPI_STATUSES_IGNORE);
+        MPI_Waitall((int)(2 * LANES * servers), requests, MPI_STATUSES_IGNORE);
     optinc_switch_destroy(&sw);
     free(requests);
     free(symbols);
     return status;
 }
 
-/* Codes of a chunk go out while results of chunks before are on their way back. Two chunks are sent
- * at a time (a synchronous send ends when it has arrived), so that one has the link during the
- * other's latency; all at once would share it and arrive at the end. */
+/* Codes of a chunk go out while results of chunks before are on their way back. LANES chunks are
+ * sent at a time (a synchronous send ends when it has arrived), so that one has the link during
+ * another's latency; all at once would share it and arrive at the end. */
 static optinc_status exchange(const job *j, uint8_t *sent, uint8_t *received, size_t chunk)
 {
     uint32_t bits = optinc_design_bits(j->design);
     size_t chunks = cut_count(j, chunk);
-    MPI_Request *requests = malloc(sizeof *requests * (chunks + 2));
+    MPI_Request *requests = malloc(sizeof *requests * (chunks + LANES));
     MPI_Request *sends = requests + chunks;
 
     if (!requests)
         return OPTINC_ERR_OUT_OF_MEMORY;
-    sends[0] = sends[1] = MPI_REQUEST_NULL;
+    for (size_t i = 0; i < LANES; i++)
+        sends[i] = MPI_REQUEST_NULL;
     for (size_t c = 0; c < chunks; c++) {
         cut part = cut_at(j, chunk, c);
         size_t place = optinc_symbols_size(bits, part.first);
@@ -139,11 +149,11 @@ static optinc_status exchange(const job *j, uint8_t *sent, uint8_t *received, si
         size_t place = optinc_symbols_size(bits, part.first);
         int bytes = (int)optinc_symbols_size(bits, part.count);
 
-        MPI_Wait(&sends[c % 2], MPI_STATUS_IGNORE);
+        MPI_Wait(&sends[c % LANES], MPI_STATUS_IGNORE);
         MPI_Issend(sent + place, bytes, MPI_BYTE, j->server_count, 0, MPI_COMM_WORLD,
-                   &sends[c % 2]);
+                   &sends[c % LANES]);
     }
-    MPI_Waitall((int)chunks + 2, requests, MPI_STATUSES_IGNORE);
+    MPI_Waitall((int)chunks + LANES, requests, MPI_STATUSES_IGNORE);
     free(requests);
     return OPTINC_OK;
 }

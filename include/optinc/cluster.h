@@ -52,8 +52,9 @@ typedef struct optinc_cluster {
     double optical_latency_us; /* light through one optical switch, conversions included: >= 0 */
     double optical_gbps;       /* of a port of the optical switch; 0: the link's; >= 0 */
     optinc_cluster_alltoall alltoall; /* of software OptINC */
-    uint32_t chunks;                  /* of software OptINC, each after the other: 1 .. 65536 */
-    double transceiver_pj_bit;        /* energy of one transceiver a bit sent: >= 0 */
+    /* of software OptINC, each after the other: 1 .. 65536; messages of up to 207 blocks are one */
+    uint32_t chunks;
+    double transceiver_pj_bit; /* energy of one transceiver a bit sent: >= 0 */
 } optinc_cluster;
 
 /* 4 servers, 2^24 elements, 8 bits, blocks of 256; 8 x 800 Gb/s a server (FACTS: the paper's

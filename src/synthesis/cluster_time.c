@@ -11,6 +11,9 @@
 #include <math.h>
 
 #define SERVERS_MAX ((uint64_t)1 << 24)
+/* Of these the exponents travel in the packet by which the library's all-reduce starts; a message no
+ * longer than that is one chunk (src/collective/state.h). */
+#define FIRST_BLOCKS 207.0
 #define ELEMENTS_MAX ((uint64_t)1 << 48)
 
 const char *optinc_cluster_collective_name(optinc_cluster_collective collective)
@@ -259,7 +262,8 @@ static void software_optinc(const optinc_cluster *cluster, optinc_cluster_time *
     exponents(cluster, time);
     time->bytes_per_server += bytes;
     time->latency_s += codes.latency_s + tree_levels(cluster->servers, 2) * message_s(cluster);
-    time->latency_s *= cluster->chunks;
+    if (ceil((double)cluster->elements / cluster->block_size) > FIRST_BLOCKS)
+        time->latency_s *= cluster->chunks;
     time->transfer_s += bytes / beta(cluster);
     time->host_s = 2.0 * float_bytes(cluster) * host_s_byte(cluster);
 }
