@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of the llama workload with a tiny model, on processes of the harness."""
+"""Runs of the workloads with tiny models, on processes of the harness."""
 
 import os
 import signal
@@ -8,11 +8,33 @@ from typing import Optional
 
 import harness
 
-harness.preload(["transformers.models.llama.modeling_llama", "tokenizers", "workloads.llama.train"])
+harness.preload(["transformers.models.llama.modeling_llama", "tokenizers", "workloads.llama.train",
+                 "torchvision.models.resnet", "workloads.resnet50.train"])
 
 TINY = ["--layers", "1", "--hidden", "16", "--heads", "2", "--intermediate", "32",
         "--vocabulary", "300", "--sequence", "16", "--batch", "2", "--lr", "0.01",
         "--valid-every", "4"]
+
+
+# 50 layers all the same, but of 1 to 32 channels.
+TINY_RESNET = ["--width", "1", "--classes", "100", "--images", "40", "--valid-images", "10",
+               "--batch", "4", "--lr", "0.05", "--valid-every", "2"]
+
+
+def _resnet_main(arguments: list[str]) -> tuple[str, str]:
+    from workloads.common.errors import UserError
+    from workloads.resnet50 import train
+
+    try:
+        return "status", str(train.main(arguments))
+    except UserError as error:
+        return "user error", str(error)
+
+
+def train_resnet(out: Path, data: Path, *more: str, workers: int = 2) -> list:
+    """One answer of main a worker."""
+    arguments = ["--out", str(out), "--data", str(data), *TINY_RESNET, *more]
+    return harness.run(workers, _resnet_main, arguments, initialise=False)
 
 
 def _main(arguments: list[str], kill: Optional[tuple[int, int, int]]) -> tuple[str, str]:

@@ -30,10 +30,11 @@ def test_an_epoch_holds_every_sample_once(workers):
     """The workers of a step share its samples: the union does not depend on their number."""
     count, global_batch = 24, 8
     batch = global_batch // workers
-    orders = [SampleOrder(count, 7, workers, rank, batch) for rank in range(workers)]
-    steps = [sum((order.indices(step) for order in orders), []) for step in range(1, 7)]
-    alone = SampleOrder(count, 7, 1, 0, global_batch)
-    assert steps == [alone.indices(step) for step in range(1, 7)]
+    order = SampleOrder(count, 7, workers, batch)
+    steps = [sum((order.indices(step, server) for server in range(workers)), [])
+             for step in range(1, 7)]
+    alone = SampleOrder(count, 7, 1, global_batch)
+    assert steps == [alone.indices(step, 0) for step in range(1, 7)]
     assert sorted(sum(steps[:3], [])) == list(range(count))
     assert sorted(sum(steps[3:], [])) == list(range(count))
     assert steps[:3] != steps[3:]
@@ -41,11 +42,11 @@ def test_an_epoch_holds_every_sample_once(workers):
 
 def test_the_order_depends_on_the_step_alone():
     """Asked out of order, and across epochs, the samples are the same: a resumed run needs that."""
-    order = SampleOrder(10, 1, 2, 1, 3)
-    forward = [order.indices(step) for step in range(1, 9)]
-    again = SampleOrder(10, 1, 2, 1, 3)
-    assert [again.indices(step) for step in range(8, 0, -1)] == forward[::-1]
-    assert SampleOrder(10, 2, 2, 1, 3).indices(1) != forward[0]
+    order = SampleOrder(10, 1, 2, 3)
+    forward = [order.indices(step, 1) for step in range(1, 9)]
+    again = SampleOrder(10, 1, 2, 3)
+    assert [again.indices(step, 1) for step in range(8, 0, -1)] == forward[::-1]
+    assert SampleOrder(10, 2, 2, 3).indices(1, 1) != forward[0]
 
 
 def test_tokens_give_the_text_back(text, tmp_path):

@@ -18,6 +18,9 @@ class Averaging(Protocol):
     def attach(self, model: DistributedDataParallel) -> None:
         """Before the first backward pass."""
 
+    def select(self, server: int) -> None:
+        """The next backward pass is this server's."""
+
     def configuration(self) -> dict[str, Any]:
         """Keys of the run log's first line."""
 
@@ -37,12 +40,14 @@ class Averaging(Protocol):
 class Ring:
     """DDP without a hook: Gloo's ring all-reduce of floats."""
 
-    def __init__(self, gradient_bytes: int) -> None:
-        workers = dist.get_world_size()
+    def __init__(self, workers: int, gradient_bytes: int) -> None:
         # Reduce-scatter and all-gather each send K-1 of K shares.
         self._bytes = 2 * (workers - 1) * gradient_bytes // workers
 
     def attach(self, model: DistributedDataParallel) -> None:
+        pass
+
+    def select(self, server: int) -> None:
         pass
 
     def configuration(self) -> dict[str, Any]:
@@ -75,37 +80,73 @@ def _photonic(package: Any, options: argparse.Namespace) -> Any:
         correct=options.correct, search=options.search, dummies=options.dummies)
 
 
+def _package() -> Any:
+    try:
+        import optinc_torch
+    except ImportError as error:
+        raise UserError(f"optinc_torch cannot be imported ({error}); install it with: "
+                        "pip install adapters/torch") from error
+    return optinc_torch
+
+
+class VirtualRing(Ring):
+    """The float mean over virtual servers; the bytes are those of a ring of as many processes."""
+
+    def __init__(self, servers: int, gradient_bytes: int) -> None:
+        super().__init__(servers, gradient_bytes)
+        package = _package()
+        self._state, self._hook = package.VirtualState(None, servers), package.virtual_hook
+
+    def attach(self, model: DistributedDataParallel) -> None:
+        model.register_comm_hook(self._state, self._hook)
+
+    def select(self, server: int) -> None:
+        self._state.select(server)
+
+    def reset(self) -> None:
+        self._state.reset()
+
+
 class OptINC:
     """DDP with the communication hook of optinc_torch. The constructor is collective."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        try:
-            import optinc_torch
-        except ImportError as error:
-            raise UserError(f"optinc_torch cannot be imported ({error}); install it with: "
-                            "pip install adapters/torch") from error
-        self._package = optinc_torch
+        self._package = package = _package()
         self._design_path = str(options.design)
+        self._virtual = options.virtual_servers is not None
+        settings = {"bits": options.bits, "backend": options.backend,
+                    "photonic": _photonic(package, options), "rounding": options.rounding,
+                    "seed": options.seed, "error_feedback": options.error_feedback,
+                    "block_size": options.block_size, "alternate": options.alternate,
+                    "measure_every": options.measure_every}
         try:
-            self._state = optinc_torch.State(
-                design=options.design, bits=options.bits, backend=options.backend,
-                photonic=_photonic(optinc_torch, options),
-                rounding=options.rounding, seed=options.seed,
-                error_feedback=options.error_feedback, measure_every=options.measure_every,
-                timeout_s=options.timeout)
-        except optinc_torch.Error as error:
+            if self._virtual:
+                self._state = package.VirtualState(options.design, options.virtual_servers,
+                                                   **settings)
+            else:
+                self._state = package.State(options.design, timeout_s=options.timeout,
+                                            **settings)
+        except package.Error as error:
             raise UserError(str(error)) from error
 
     def attach(self, model: DistributedDataParallel) -> None:
-        model.register_comm_hook(self._state, self._package.hook)
+        package = self._package
+        model.register_comm_hook(self._state,
+                                 package.virtual_hook if self._virtual else package.hook)
+
+    def select(self, server: int) -> None:
+        if self._virtual:
+            self._state.select(server)
 
     def configuration(self) -> dict[str, Any]:
         state, design = self._state, self._state.design
-        return {"collective": "optinc", "bytes_sent_source": "library",
+        return {"collective": "optinc",
+                "bytes_sent_source": "formula" if self._virtual else "library",
                 "design": self._design_path, "design_checksum": f"{design.checksum:016x}",
                 "design_exact": design.exact, "ports": design.ports, "bits": design.bits,
                 "block_size": state.block_size, "backend": state.backend,
                 "rounding": state.rounding, "error_feedback": state.error_feedback,
+                "alternate": state.alternate,
                 "measure_every": state.measure_every,
                 **({"photonic": state.photonic.configuration()} if state.photonic else {})}
 
@@ -139,6 +180,11 @@ class OptINC:
 
 def create(options: argparse.Namespace, gradient_bytes: int) -> Averaging:
     """The averaging that --collective names. Collective."""
+    if options.virtual_servers and dist.get_world_size() > 1:
+        raise UserError(f"--virtual-servers {options.virtual_servers} is for one process, there "
+                        f"are {dist.get_world_size()}")
     if options.collective == "optinc":
         return OptINC(options)
-    return Ring(gradient_bytes)
+    if options.virtual_servers:
+        return VirtualRing(options.virtual_servers, gradient_bytes)
+    return Ring(dist.get_world_size(), gradient_bytes)

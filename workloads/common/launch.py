@@ -45,6 +45,17 @@ def initialise(timeout_s: float) -> None:
                                 timeout=timeout)
 
 
+def device(name: str) -> torch.device:
+    """The processor that --device names; several workers take a machine's GPUs in turn, and share
+    one where there are fewer."""
+    if name == "cpu":
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    if count == 0:
+        raise UserError("--device cuda: PyTorch finds no GPU on this machine")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % count)
+
+
 def agree(function: Callable[[], T]) -> T:
     """Runs `function` on every worker. A UserError on any of them is raised on all of them, so that
     none is left waiting for the others. Collective."""

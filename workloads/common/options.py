@@ -95,7 +95,13 @@ def parser(description: str, sizes: Sequence[str]) -> Parser:
     training.add_argument("--valid-every", type=positive, metavar="STEPS")
     training.add_argument("--data", type=Path, metavar="DIR", help="folder with the data set")
 
+    training.add_argument("--device", choices=("cpu", "cuda"), default="cpu",
+                          help="cuda: the workers share the machine's GPUs in turn (cpu)")
+
     collective = p.add_argument_group("all-reduce of the gradients")
+    collective.add_argument("--virtual-servers", type=positive, metavar="K",
+                            help="one process computes the gradients of K servers in turn and "
+                                 "averages them as K processes would")
     collective.add_argument("--collective", choices=("ring", "optinc"), default="ring",
                             help="ring: DDP's own, floats over Gloo (ring)")
     collective.add_argument("--design", type=Path, metavar="FILE",
@@ -107,6 +113,11 @@ def parser(description: str, sizes: Sequence[str]) -> Parser:
                                  "else table (optinc only)")
     collective.add_argument("--rounding", choices=("nearest", "stochastic"), default="nearest",
                             help="of the quantisation (nearest; optinc only)")
+    collective.add_argument("--block-size", type=positive, default=256, metavar="ELEMENTS",
+                            help="elements that share a scale (256; optinc only)")
+    collective.add_argument("--alternate", action="store_true",
+                            help="negate every second element, the others in the next step, so "
+                                 "that the switch's half up has no bias (optinc only)")
     collective.add_argument("--error-feedback", action="store_true",
                             help="add each step's quantisation error to the next (optinc only)")
     collective.add_argument("--measure-every", type=_not_negative, default=0, metavar="STEPS",
@@ -131,6 +142,8 @@ def check(options: argparse.Namespace) -> None:
         optinc_only = {"--design": options.design, "--bits": options.bits,
                        "--backend": options.backend, "--measure-every": options.measure_every,
                        "--error-feedback": options.error_feedback,
+                       "--block-size": options.block_size != 256,
+                       "--alternate": options.alternate,
                        "--rounding": options.rounding != "nearest"}
         for name, value in optinc_only.items():
             if value:

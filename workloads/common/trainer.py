@@ -24,7 +24,7 @@ from workloads.common import averaging, checkpoint, launch
 from workloads.common.errors import TrainingFailed, UserError
 from workloads.common.progress import Progress
 from workloads.common.runlog import RunLog
-from workloads.common.workload import Workload
+from workloads.common.workload import Workload, server_count, servers_here
 
 _VERSION_FILE = Path(__file__).resolve().parents[2] / "VERSION"
 # Two configurations that differ in these only give the same curve.
@@ -36,7 +36,8 @@ class Trainer:
 
     def __init__(self, workload: Workload, options: argparse.Namespace) -> None:
         self._workload, self._options = workload, options
-        self._rank, self._workers = dist.get_rank(), dist.get_world_size()
+        self._rank = dist.get_rank()
+        self._workers, self._servers = server_count(options), servers_here(options)
         self._stop = launch.StopRequest()
         parameters = sum(p.numel() for p in workload.model.parameters() if p.requires_grad)
         self._averaging = launch.agree(lambda: averaging.create(options, 4 * parameters))
@@ -61,6 +62,7 @@ class Trainer:
             "seed": options.seed,
             "steps": options.steps,
             "workers": self._workers,
+            "virtual": bool(options.virtual_servers),
             "parameters": parameters,
             "gradient_bytes": 4 * parameters,
             "measure_every": 0,
@@ -68,6 +70,7 @@ class Trainer:
             "size": options.size,
             "batch": options.batch,
             "lr": options.lr,
+            "device": options.device,
             "valid_every": options.valid_every,
             **self._workload.configuration(),
             "software": {"python": platform.python_version(), "torch": torch.__version__,
@@ -103,8 +106,9 @@ class Trainer:
         before its first step, and a resumed run does the same."""
         workload = self._workload
         before = copy.deepcopy(workload.model.state_dict())
+        self._averaging.select(self._servers[0])
         workload.model.train()
-        workload.loss(self._model, workload.batch(1)).backward()
+        workload.loss(self._model, workload.batch(1, self._servers[0])).backward()
         self._optimiser.zero_grad(set_to_none=True)
         workload.model.load_state_dict(before)
         self._averaging.reset()
@@ -174,23 +178,40 @@ class Trainer:
         rate = workload.learning_rate(step)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        workload.model.train()
-        self._optimiser.zero_grad(set_to_none=True)
-        loss = workload.loss(self._model, workload.batch(step))
-        loss.backward()
+        losses = self._gradients(step)
         mine = self._averaging.step_record()
-        # [workers, 3]; also the point at which all workers learn of a NaN or of a signal together
-        everyone = launch.gather([loss.item(), mine["bytes_sent"], float(self._stop.requested)])
-        mean_loss = everyone[:, 0].mean().item()
+        # [processes, 2 + servers of a process]; also the point at which all workers learn of a NaN
+        # or of a signal together
+        everyone = launch.gather([mine["bytes_sent"], float(self._stop.requested), *losses])
+        all_losses = everyone[:, 2:].flatten().tolist()
+        mean_loss = sum(all_losses) / len(all_losses)
         if not math.isfinite(mean_loss):
-            self._fail_non_finite(step, everyone[:, 0].tolist())
+            self._fail_non_finite(step, all_losses)
         self._optimiser.step()
-        mine["bytes_sent"] = int(everyone[:, 1].max().item())
+        mine["bytes_sent"] = int(everyone[:, 0].max().item())
         self._bytes_total += mine["bytes_sent"]
         self._last.update(step=step, loss=mean_loss)
         record = {"type": "step", "step": step, "loss": mean_loss, "lr": rate,
                   "seconds": time.monotonic() - start, **mine}
-        return record, bool(everyone[:, 2].any().item())
+        return record, bool(everyone[:, 1].any().item())
+
+    def _gradients(self, step: int) -> list[float]:
+        """Forward and backward pass of every server of this process; the mean over all servers is
+        left in the gradients. Their losses."""
+        workload, losses = self._workload, []
+        workload.model.train()
+        for server in self._servers:
+            self._optimiser.zero_grad(set_to_none=True)
+            self._averaging.select(server)
+            loss = workload.loss(self._model, workload.batch(step, server))
+            loss.backward()
+            losses.append(loss.item())
+            # DDP keeps the first rank's statistics of normalisation; so do virtual servers.
+            if server == self._servers[0]:
+                first = [buffer.clone() for buffer in workload.model.buffers()]
+            for buffer, kept in zip(workload.model.buffers(), first):
+                buffer.copy_(kept)
+        return losses
 
     def _fail_non_finite(self, step: int, losses: list[float]) -> None:
         workers = ", ".join(str(rank) for rank, x in enumerate(losses) if not math.isfinite(x))
@@ -204,6 +225,8 @@ class Trainer:
         model = self._workload.model
         model.eval()
         with torch.no_grad():
+            for buffer in model.buffers():
+                dist.broadcast(buffer, 0)
             sums = self._workload.validate(model)
         names = sorted(sums)
         everyone = launch.gather([value for name in names for value in sums[name]])

@@ -27,15 +27,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     model = parser.add_argument_group("model (defaults by --size)")
     for name in ("vocabulary", "sequence", "layers", "hidden", "heads", "intermediate"):
         model.add_argument(f"--{name}", type=common_options.positive)
+    model.add_argument("--cache", type=Path, metavar="DIR",
+                       help="where tokenizer and tokens are kept (RUN_DIR)")
     options = common_options.parse(parser, arguments)
     common_options.with_preset(options, PRESETS[options.size])
     common_options.require(options.hidden % (2 * options.heads) == 0,
                            f"--hidden {options.hidden}: a multiple of twice --heads "
                            f"{options.heads} was expected")
     launch.initialise(options.timeout)
-    data_dir = options.data or text.EXCERPT
+    data_dir, cache_dir = options.data or text.EXCERPT, options.cache or options.out
     data = launch.first_rank_first(
-        lambda: text.load(data_dir, options.out, options.vocabulary, options.sequence))
+        lambda: text.load(data_dir, cache_dir, options.vocabulary, options.sequence))
     return Trainer(Llama(options, data), options).run()
 
 

@@ -10,7 +10,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
-from workloads.common.workload import SampleOrder
+from workloads.common import launch
+from workloads.common.workload import SampleOrder, server_count
 from workloads.llama import text
 
 _VALID_BATCH = 16
@@ -18,11 +19,14 @@ _LR_FLOOR = 0.1  # of the highest rate, at the last step
 _BETAS = (0.9, 0.95)
 _WEIGHT_DECAY = 0.1
 
+# tiny: a minute on one core, for grids of many runs.
 # demo: both runs of four workers within ten minutes on two cores.
 # paper: the model and the steps of arXiv 2603.28290; batch, sequence and vocabulary are our choice.
 PRESETS: dict[str, dict[str, Any]] = {
     "demo": {"steps": 550, "batch": 8, "lr": 1.5e-3, "valid_every": 50, "sequence": 96,
              "vocabulary": 1024, "layers": 4, "hidden": 128, "heads": 4, "intermediate": 352},
+    "tiny": {"steps": 400, "batch": 4, "lr": 2e-3, "valid_every": 50, "sequence": 64,
+             "vocabulary": 512, "layers": 2, "hidden": 64, "heads": 4, "intermediate": 176},
     "paper": {"steps": 50_000, "batch": 8, "lr": 6e-4, "valid_every": 500, "sequence": 256,
               "vocabulary": 8192, "layers": 8, "hidden": 384, "heads": 8, "intermediate": 1024},
 }
@@ -46,10 +50,11 @@ class Llama:
             intermediate_size=options.intermediate, num_hidden_layers=options.layers,
             num_attention_heads=options.heads, num_key_value_heads=options.heads,
             max_position_embeddings=options.sequence, tie_word_embeddings=False, use_cache=False)
-        self.model: nn.Module = LlamaForCausalLM(self._config)
+        self._device = launch.device(options.device)
+        self.model: nn.Module = LlamaForCausalLM(self._config).to(self._device)
         self._rank, self._workers = dist.get_rank(), dist.get_world_size()
         windows = (data.train.size - 1) // options.sequence
-        self._order = SampleOrder(windows, options.seed, self._workers, self._rank, options.batch)
+        self._order = SampleOrder(windows, options.seed, server_count(options), options.batch)
 
     def configuration(self) -> dict[str, Any]:
         o, data = self._options, self._text
@@ -89,9 +94,12 @@ class Llama:
         start, sequence = index * self._options.sequence, self._options.sequence
         return torch.from_numpy(tokens[start:start + sequence + 1].astype("int64"))
 
-    def batch(self, step: int) -> torch.Tensor:
+    def _windows(self, tokens: Any, indices: list[int]) -> torch.Tensor:
+        return torch.stack([self._window(tokens, i) for i in indices]).to(self._device)
+
+    def batch(self, step: int, server: int) -> torch.Tensor:
         """[batch, sequence + 1] token ids."""
-        return torch.stack([self._window(self._text.train, i) for i in self._order.indices(step)])
+        return self._windows(self._text.train, self._order.indices(step, server))
 
     def loss(self, model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
         return self._cross_entropy(model, batch, "mean")
@@ -107,8 +115,7 @@ class Llama:
         mine = list(range(self._rank, windows, self._workers))
         total, count = 0.0, 0
         for first in range(0, len(mine), _VALID_BATCH):
-            batch = torch.stack([self._window(self._text.valid, i)
-                                 for i in mine[first:first + _VALID_BATCH]])
+            batch = self._windows(self._text.valid, mine[first:first + _VALID_BATCH])
             total += self._cross_entropy(model, batch, "sum").item()
             count += batch[:, 1:].numel()
         return {"valid_loss": (total, float(count))}

@@ -16,7 +16,9 @@ from optinc_torch.errors import Error, LibraryError, LibraryNotFound
 from optinc_torch.hook import State, hook
 from optinc_torch.photonic import Photonic
 from optinc_torch.statistics import Measured, Statistics
+from optinc_torch.virtual import VirtualCollective, VirtualState, virtual_hook
 
 __all__ = ["AllreduceReport", "Collective", "Design", "Error", "LibraryError", "LibraryNotFound",
-           "Measured", "Photonic", "State", "Statistics", "hook", "library_version"]
+           "Measured", "Photonic", "State", "Statistics", "VirtualCollective", "VirtualState",
+           "hook", "library_version", "virtual_hook"]
 __version__ = VERSION

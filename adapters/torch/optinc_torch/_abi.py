@@ -17,7 +17,7 @@ SLOTS = 8
 OPS = {"sum": 0, "mean": 1}
 ROUNDINGS = {"nearest": 0, "stochastic": 1}
 ACTIVATIONS = {"relu": 1, "saturating": 2}
-VARIANTS = {"half_up": 0, "stochastic": 1}
+VARIANTS = {"half_up": 0, "stochastic": 1, "residual": 2}
 
 LogWrite = c.CFUNCTYPE(None, c.c_void_p, c.c_int, c.c_char_p)
 
@@ -106,12 +106,32 @@ class PhotonicOptions(c.Structure):
                 ("fault_layer", c.c_uint32), ("self_configure", c.c_bool), ("dummies", c.c_bool)]
 
 
+class Codec(c.Structure):
+    _fields_ = [("bits", c.c_uint32), ("block_size", c.c_uint32), ("rounding", c.c_int),
+                ("kernel", c.c_int), ("thread_count", c.c_uint32)]
+
+
+class Stream(c.Structure):
+    _fields_ = [("seed", c.c_uint64), ("step", c.c_uint64), ("element_first", c.c_uint64)]
+
+
+class ResultScale(c.Structure):
+    _fields_ = [("op", c.c_int), ("ports", c.c_uint32), ("servers", c.c_uint32)]
+
+
+class SwitchOptions(c.Structure):
+    _fields_ = [("thread_count", c.c_uint32), ("kernel", c.c_int), ("backend_options", c.c_void_p),
+                ("faults", c.c_void_p)]
+
+
 STRUCTURES = {"optinc_log": Log, "optinc_transport": Transport,
               "optinc_collective_options": CollectiveOptions,
               "optinc_allreduce_args": AllreduceArgs, "optinc_allreduce_report": AllreduceReport,
               "optinc_spec": Spec, "optinc_construct_options": ConstructOptions,
               "optinc_proof": Proof, "optinc_verify_result": VerifyResult,
-              "optinc_device": Device, "optinc_photonic_options": PhotonicOptions}
+              "optinc_device": Device, "optinc_photonic_options": PhotonicOptions,
+              "optinc_codec": Codec, "optinc_stream": Stream,
+              "optinc_result_scale": ResultScale, "optinc_switch_options": SwitchOptions}
 
 _P = c.c_void_p
 _PP = c.POINTER(c.c_void_p)
@@ -130,6 +150,23 @@ RUNTIME_FUNCTIONS = {
     "optinc_design_set_table": (c.c_int, [_P, c.c_uint32, _P, c.c_size_t]),
     "optinc_spec_single": (c.c_int, [c.c_uint32, c.c_uint32, c.c_int, c.POINTER(Log),
                                      c.POINTER(Spec)]),
+    "optinc_design_flat_spec": (Spec, [_P]),
+    "optinc_exponent_min": (c.c_int, [c.c_uint32]),
+    "optinc_symbols_size": (c.c_size_t, [c.c_uint32, c.c_size_t]),
+    "optinc_symbols_unpack": (c.c_int, [c.c_uint32, _P, c.c_size_t, _P]),
+    "optinc_codec_exponents": (c.c_int, [c.POINTER(Codec), _P, c.c_size_t, _P]),
+    "optinc_codec_quantise": (c.c_int, [c.POINTER(Codec), _P, c.c_size_t, _P, c.POINTER(Stream),
+                                        _P]),
+    "optinc_codec_quantise_feedback": (c.c_int, [c.POINTER(Codec), _P, c.c_size_t, _P,
+                                                 c.POINTER(Stream), _P]),
+    "optinc_codec_dequantise": (c.c_int, [c.POINTER(Codec), _P, c.c_size_t, _P,
+                                          c.POINTER(ResultScale), _P]),
+    "optinc_error_bound": (c.c_double, [c.POINTER(Codec), c.c_bool, c.POINTER(ResultScale),
+                                        c.c_uint8]),
+    "optinc_switch_create": (c.c_int, [_P, _P, c.POINTER(SwitchOptions), c.POINTER(Log), _PP]),
+    "optinc_switch_destroy": (None, [_PP]),
+    "optinc_switch_reduce": (c.c_int, [_P, _P, c.c_size_t, c.c_uint32, c.c_size_t,
+                                       c.POINTER(Stream), _P]),
     "optinc_backend_exact": (_P, []),
     "optinc_backend_table": (_P, []),
     "optinc_collective_create": (c.c_int, [c.POINTER(Transport), _P, c.POINTER(CollectiveOptions),

@@ -20,6 +20,7 @@ from optinc_torch.feedback import FeedbackStore
 from optinc_torch.lanes import Lane, Lanes, SwitchOptions
 from optinc_torch.photonic import Photonic
 from optinc_torch.selection import Plan, Selection
+from optinc_torch.signs import negate_alternate
 from optinc_torch.statistics import Recorder, Statistics
 
 LANES_DEFAULT = 2
@@ -49,6 +50,8 @@ class State:
                     else table
     photonic        the backend photonic's chip, faults and calibration; None: an ideal chip
     rounding        "nearest" or "stochastic", of the quantisation; the latter is keyed by `seed`
+    alternate       negate every second element, the others in the next step, which turns the bias
+                    of the switch's half up into noise
     warm_up_steps   that many first steps are averaged in float32, without the switch
     exclude         patterns (fnmatch) of names of parameters whose gradients are averaged in
                     float32 always; needs `module`, the model or what DDP wraps
@@ -61,7 +64,8 @@ class State:
     def __init__(self, design: Union[str, os.PathLike, Design], *, bits: Optional[int] = None,
                  error_feedback: bool = False, backend: Optional[str] = None,
                  photonic: Optional[Photonic] = None, rounding: str = "nearest", seed: int = 0,
-                 block_size: int = BLOCK_SIZE_DEFAULT, chunk_elements: int = 0, threads: int = 1,
+                 block_size: int = BLOCK_SIZE_DEFAULT, alternate: bool = False,
+                 chunk_elements: int = 0, threads: int = 1,
                  lanes: int = LANES_DEFAULT, warm_up_steps: int = 0,
                  exclude: Iterable[str] = (), module: Optional[nn.Module] = None,
                  measure_every: int = 0,
@@ -76,6 +80,7 @@ class State:
         self._selection = Selection(exclude, _named(module) if module is not None else ())
         self.error_feedback, self.rounding, self.block_size = error_feedback, rounding, block_size
         self.measure_every, self.warm_up_steps = measure_every, warm_up_steps
+        self.alternate = alternate
         self._lanes = Lanes(SwitchOptions(design, bits, backend, photonic, rounding, seed,
                                           block_size, chunk_elements, threads),
                             new_groups(lanes, process_group, timeout_s))
@@ -126,17 +131,22 @@ class State:
             if plan.excluded:
                 mine = Plan.gather(plan.switched, values, lane.buffer("switched", sum(
                     count for _, count in plan.switched)))
-            self._switch(mine, feedback, stream, measuring, lane)
+            self._switch(mine, feedback, step, stream, measuring, lane)
             if plan.excluded:
                 Plan.scatter(plan.switched, mine, values)
         with stage.finish(values, buffer):
             future.set_result(buffer)
 
-    def _switch(self, values: torch.Tensor, feedback: Optional[torch.Tensor], stream: int,
-                measuring: bool, lane: Lane) -> None:
+    def _switch(self, values: torch.Tensor, feedback: Optional[torch.Tensor], step: int,
+                stream: int, measuring: bool, lane: Lane) -> None:
         exact = self._exact_mean(values, feedback, lane) if measuring else None
+        turned = [t for t in (values, feedback) if t is not None] if self.alternate else []
+        for tensor in turned:
+            negate_alternate(tensor, step)
         report = lane.collective.allreduce(values, values, op="mean", error_feedback=feedback,
                                            step=stream)
+        for tensor in turned:
+            negate_alternate(tensor, step)
         self._recorder.add(report)
         if exact is not None:
             self._recorder.measure(exact, values, report.error_bound_max)
