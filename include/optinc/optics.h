@@ -272,8 +272,9 @@ typedef struct optinc_chip {
      * rows come closer to what they should be. Circuits of at most 256 elements, else
      * OPTINC_ERR_UNSUPPORTED. Without dac_bits nothing is done. */
     bool search_steps;
-    /* In place of correct_errors: the chip's errors are not known; its phases are found by measuring
-     * its outputs, cell by cell (Hamerly, Bandyopadhyay, Englund, arXiv 2106.04363, 2106.03249). */
+    /* In place of correct_errors: the chip's errors are not known; its phases are found by
+     * measuring its outputs, cell by cell (Hamerly, Bandyopadhyay, Englund, arXiv 2106.04363 and
+     * 2106.03249). Circuits of at most 20,000 elements, else OPTINC_ERR_UNSUPPORTED. */
     bool self_configure;
 } optinc_chip;
 
@@ -382,7 +383,7 @@ typedef struct optinc_eye_options {
 #define OPTINC_EYE_COLUMNS 128u /* column c is at (c - 64) / 64 symbol periods */
 #define OPTINC_EYE_ROWS 100u    /* row r holds values from 4 - (r + 1) / 20 to 4 - r / 20 */
 
-/* One output digit; values in units of digits, the levels 0 .. 3 and the thresholds 0.5, 1.5, 2.5. */
+/* One output digit; values in units of digits: levels 0 .. 3, thresholds 0.5, 1.5 and 2.5. */
 typedef struct optinc_eye_digit {
     uint64_t symbols[4]; /* that should have been 0 .. 3 */
     double mean[4];      /* of their values at the instant of decision; NaN where there are none */
@@ -442,10 +443,10 @@ typedef struct optinc_netlist_losses {
     double splitter_loss_db;
 } optinc_netlist_losses;
 
-/* Reads what optinc_circuit_export wrote as JSON or SAX netlist, by whatever hand it went since; the
- * format tells itself. A SAX netlist holds no gains (they are 1) and must be made of the three models
- * above, shifters at outputs alone, with one loss_db for all MZIs and one for all splitters. A file
- * cut short, phases outside [0, 2 pi), unknown models, loops and ports that are connected twice are
+/* Reads what optinc_circuit_export wrote as JSON or SAX netlist, by whatever hand it went since;
+ * the format tells itself. A SAX netlist holds no gains (they are 1) and must be made of the three
+ * models above, shifters at outputs alone, with one loss_db for all MZIs and one for all splitters.
+ * A file cut short, phases outside [0, 2 pi), unknown models, loops and ports that are connected twice are
  * OPTINC_ERR_FORMAT, named in the log. losses may be NULL; `name` stands for the file there. */
 OPTINC_API optinc_status optinc_circuit_import(const char *path, const optinc_log *log,
                                                optinc_netlist_losses *losses,

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Self-configuration (Hamerly, Bandyopadhyay, Englund, arXiv 2106.04363 and 2106.03249): the phases
- * of a chip whose errors are not known are found by measuring its outputs, cell by cell, each by
- * nulling: which null holds depends on the ratio of two amplitudes alone, so that neither losses nor
- * the cells still to be set matter, and what an earlier cell could not reach is not amplified.
+/* Self-configuration (Hamerly, Bandyopadhyay, Englund, arXiv 2106.04363 and 2106.03249): the
+ * phases of a chip whose errors are not known are found by measuring its outputs, cell by cell,
+ * each by nulling: which null holds depends on the ratio of two amplitudes alone, so that
+ * neither losses nor the cells still to be set matter, and what an earlier cell could not reach
+ * is not amplified.
  *
- * Cells that all light enters from below (a first mesh V*, fan-in trees) are set in the order of
- * light. The light that should leave cell k by its port q alone enters the chip; what then leaves by
- * the other port p is what the outputs change by when a shifter behind p turns by pi. Two shifters,
- * the inner one and the one at the input, null it. Cells that lead to outputs alone (a second mesh U,
- * fan-out trees) are set in the opposite order: light from the cell's input shifter must not reach
- * the pattern of outputs that belongs to the cell's other input; the inner shifter and a turn of the
- * light behind port b null it. As f = A + B x + C y + D x y, x = e^(i theta), y = e^(i phi), four
- * settings tell the null: |A + B x| = |C + D x|, or the nearest where unequal couplers leave none.
+ * Cells with such cells alone before them (a first mesh V*, fan-in trees) are set in the order
+ * of light. The light that should leave cell k by its port q alone enters the chip; what then
+ * leaves by the other port p is what the outputs change by when a shifter behind p turns by pi.
+ * Two shifters, the inner one and the one at the input, null it. Cells with such alone behind
+ * them (a second mesh U, fan-out trees) are set in the opposite order: light from the cell's
+ * input shifter must not reach the pattern of outputs that belongs to the cell's other input;
+ * the inner shifter and a turn of the light behind port b null it. As f = A + B x + C y + D x y,
+ * x = e^(i theta), y = e^(i phi), four settings tell the null: |A + B x| = |C + D x|, or the
+ * nearest where unequal couplers leave none.
  *
- * What neither way can see (attenuators, sums and shares in the middle of direct circuits) and the
- * receivers' phases follow by least squares (configure_inside.c). */
+ * What neither way can see (attenuators, sums and shares in the middle of direct circuits) and
+ * the receivers' phases follow by least squares (configure_inside.c). */
 #include <string.h>
 
 #include "base/memory.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shifters that no null sets (configure.c), by measuring the whole matrix S of the chip: the
  * least |S - T|^2, T being what the circuit does without faults but with its known losses. S is
- * linear in each e^(i phase), S = P + e^(i phase) Q, so that one more setting of a shifter tells its
- * best phase (some rounds of these, one after the other) and its derivative i e^(i phase) Q (then
- * all of them together, by damped Gauss-Newton steps). */
+ * linear in each e^(i phase), S = P + e^(i phase) Q, so that one more setting of a shifter tells
+ * its best phase (some rounds of these, one after the other) and its derivative i e^(i phase) Q
+ * (then all of them together, by damped Gauss-Newton steps). */
 #include <lapacke.h>
 #include <string.h>
 

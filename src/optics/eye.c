@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PAM4 eyes at the last layer's receivers. The filter is a Bessel filter of fourth order,
- * H(s) = 105 / (s^4 + 10 s^3 + 45 s^2 + 105 s + 105), whose delay is 1 and whose -3 dB point is at
- * 2.1139 rad (Thomson 1949), scaled to the receiver's bandwidth; its step response is the sum of its
- * poles' exponentials. */
+/* PAM4 eyes at the last layer's receivers. The filter is a Bessel filter of fourth order, H(s) =
+ * 105 / (s^4 + 10 s^3 + 45 s^2 + 105 s + 105), whose delay is 1 and whose -3 dB point is at
+ * 2.1139 rad (Thomson 1949), scaled to the receiver's bandwidth; its step response is the sum of
+ * its poles' exponentials. */
 #include <math.h>
 #include <string.h>
 

@@ -24,9 +24,9 @@ void oi_probe_set(oi_probe *probe, size_t element, int shifter, double phase_rad
 double oi_probe_output_phase(const oi_probe *probe, uint32_t row);
 void oi_probe_set_output(oi_probe *probe, uint32_t row, double phase_rad);
 
-/* Turns the light on `mode` behind element `after` by turn_rad: shifters stand before couplers, and
- * equal phases pass an MZI, so the next shifters on the way do it, exactly and whatever the couplers
- * are. False, with nothing changed, where a fixed splitter is in the way. */
+/* Turns the light on `mode` behind element `after` by turn_rad: shifters stand before couplers,
+ * and equal phases pass an MZI, so the next shifters on the way do it, exactly and whatever the
+ * couplers are. False, with nothing changed, where a fixed splitter is in the way. */
 bool oi_probe_turn(oi_probe *probe, size_t after, uint32_t mode, double turn_rad);
 
 /* output [rows] = S input [cols] */

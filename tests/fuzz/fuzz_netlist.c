@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes are read as a netlist or refused; what is read is in range, survives being written as JSON
- * and read again, and has a finite matrix. */
+/* Any bytes are read as a netlist or refused; what is read is in range, survives being written
+ * as JSON and read again, and has a finite matrix. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calibration against theory. Preconditions: matrices from Haar measure, decomposed without error.
- * Identities: with equal couplers, phases of any size are found to rounding by measuring alone. With
- * unequal ones, sigma each, the mean of |S - U|^2 / N is
+/* Calibration against theory. Preconditions: matrices from Haar measure, decomposed without
+ * error. Identities: with equal couplers, phases of any size are found to rounding by measuring
+ * alone. With unequal ones, sigma each, the mean of |S - U|^2 / N is
  *   2 (N - 1) sigma^2                                                before, to first order;
  *   (2/3) N^2 sigma^4 (1 - 1/N^2) + 4 (N - 1) / N sigma^4            after:
- * a cell of rank k crosses an amplitude a next to 0 with density 2 k a, couplers that are m apart
- * leave m - a of it, twice, where m > a, and E m^4 = 12 sigma^4; N - k cells have rank k, and at the
- * bar state those of rank 1 count alone. */
+ * a cell of rank k crosses an amplitude a next to 0 with density 2 k a, couplers that are m
+ * apart leave m - a of it, twice, where m > a, and E m^4 = 12 sigma^4; N - k cells have rank k,
+ * and at the bar state those of rank 1 count alone. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,8 +115,9 @@ static void test_couplers(void **state)
     }
 }
 
-/* Real matrices of every mapping, with shifters' offsets, heat and losses: configured, the circuit is
- * the one without faults; with unequal couplers as well, nearer to it than uncalibrated. */
+/* Real matrices of every mapping, with shifters' offsets, heat and losses: configured, the
+ * circuit is the one without faults; with unequal couplers as well, nearer to it than
+ * uncalibrated. */
 static void test_mappings(void **state)
 {
     double *haar = matrix_haar(6, 5, 0), *gauss = matrix_haar(6, 7, 1), real[36];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Eyes against theory, on the exact switch of N = 2, B = 2 as one linear receiver, y = s/2 + 1/4 for
- * the sum s of two digits: every level k is 2k - 1 and 2k, so its values are k - 1/4 and k + 1/4.
- * With Gaussian noise of sigma, errors are Q((1/2 -+ 1/4) / sigma). A symbol whose neighbours are the
- * lowest or highest counts by a and they by b, c: a/2 - 3 (|b| + |c|) is left of the eye. */
+/* Eyes against theory, on the exact switch of N = 2, B = 2 as one linear receiver, y = s/2 + 1/4
+ * for the sum s of two digits: every level k is 2k - 1 and 2k, so its values are k - 1/4 and k +
+ * 1/4. With Gaussian noise of sigma, errors are Q((1/2 -+ 1/4) / sigma). A symbol whose
+ * neighbours are the lowest or highest counts by a and they by b, c: a/2 - 3 (|b| + |c|) is left
+ * of the eye. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

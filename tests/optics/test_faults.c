@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Faults against theory. Drift: every phase walks by d sqrt(t), and each of a mesh's 3 N (N - 1) / 2
- * shifters and N receivers adds the square of its error to |S - U|^2 (to first order). Crosstalk: a
- * circuit whose phases hold their neighbours' shares, built so, has the matrix of the one that heats
- * up. */
+/* Faults against theory. Drift: every phase walks by d sqrt(t), and each of a mesh's 3 N (N - 1)
+ * / 2 shifters and N receivers adds the square of its error to |S - U|^2 (to first order).
+ * Crosstalk: a circuit whose phases hold their neighbours' shares, built so, has the matrix of
+ * the one that heats up. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,7 +91,8 @@ static void test_drift_after_calibration(void **state)
         compile(circuit, &drift_alone, &plain, alone);
         compile(circuit, &device, &chip, real);
         assert_true(distance(alone, ideal) > 1e-6);
-        /* self-configured cells may sit in their other null, where drift acts alike in size alone */
+        /* self-configured cells may sit in their other null, where drift acts alike in size
+         * alone */
         if (!self)
             assert_true(distance(real, alone) <= 1e-20);
         assert_true(distance(real, ideal) > 0.2 * distance(alone, ideal) &&
