@@ -15,6 +15,7 @@ typedef struct report_request {
     const char *output_path;
     const char *design_path;
     const char *cluster_path;
+    const char *segments_path;
     const char *title;
     bool json;
     uint32_t run_count;
@@ -118,6 +119,8 @@ static bool write_page(FILE *page, const report *r)
         if (!report_errors(page, r))
             return false;
     }
+    if (r->choice_count > 0 && !report_segments(page, r))
+        return false;
     if (r->design && !report_design(page, r))
         return false;
     if (r->cluster && !report_cluster(page, r))
@@ -186,6 +189,8 @@ static int make_report(const report_request *request)
         r.cluster = &study;
         r.cluster_path = request->cluster_path;
     }
+    if (request->segments_path && !report_segments_load(&r, request->segments_path))
+        goto out;
     if (!load_runs(request, &r) || !load_design(request, &r, &found) ||
         (r.cluster && !cluster_study_load(&study, r.cluster_path)) ||
         !cli_output_open(&output, request->output_path))
@@ -211,7 +216,7 @@ out:
 static int run(int argc, char **argv)
 {
     report_request request = {0};
-    cli_option options[CLI_PHOTONIC_OPTIONS + 5];
+    cli_option options[CLI_PHOTONIC_OPTIONS + 6];
     int count = cli_photonic_options(&request.hardware, options);
     cli_syntax syntax = {
         .usage = "report [RUN...] -o PAGE.html [--design DESIGN] [--cluster SCALE.json] [OPTIONS]",
@@ -233,6 +238,8 @@ static int run(int argc, char **argv)
                                 "the switch; default: the one that a log names");
     options[count++] = cli_text("--cluster", &request.cluster_path, "SCALE.json",
                                 "many servers: what 'optinc scale --json' printed");
+    options[count++] = cli_text("--segments", &request.segments_path, "TABLE.csv",
+                                "what `optinc segments` saved: MZIs and accuracy by choice");
     options[count++] = cli_text("--title", &request.title, "TEXT", "of the page");
     options[count++] = cli_json_option(&request.json);
     syntax.option_count = count;
@@ -244,8 +251,10 @@ static int run(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
-    if (operand_count == 0 && !request.design_path && !request.cluster_path)
-        return cli_error("found neither a RUN nor --design nor --cluster, expected one of them");
+    if (operand_count == 0 && !request.design_path && !request.cluster_path &&
+        !request.segments_path)
+        return cli_error("found neither a RUN nor --design nor --cluster nor --segments, expected "
+                         "one of them");
     request.run_count = (uint32_t)operand_count;
     request.run_paths = argv;
     return make_report(&request);

@@ -14,13 +14,28 @@
 /* Designs with more MZIs are drawn in outline. */
 #define REPORT_MZIS_DRAWN_MAX 5000u
 
+#define REPORT_CHOICES_MAX 64u
+
+/* A choice of segmented layers, of the table of `optinc segments`. */
+typedef struct report_choice {
+    char segments[128];
+    uint64_t mzis;
+    uint64_t mzis_svd;
+    uint64_t cases;
+    uint64_t wrong;
+    double margin;
+} report_choice;
+
 typedef struct report {
     const char *title; /* NULL: made from the runs */
     runlog *runs;      /* [run_count] */
     size_t run_count;
-    const runlog *ring;      /* the first ring run, what others are compared with; or NULL */
-    optinc_design *design;   /* NULL: none */
-    const char *design_path; /* of the design */
+    report_choice choices[REPORT_CHOICES_MAX];
+    size_t choice_count;
+    const char *choices_path; /* of the table */
+    const runlog *ring;       /* the first ring run, what others are compared with; or NULL */
+    optinc_design *design;    /* NULL: none */
+    const char *design_path;  /* of the design */
     optinc_design_cost cost;
     optinc_cost_options cost_options;
     optinc_photonic_options hardware; /* how the circuits are built */
@@ -45,6 +60,9 @@ void report_traffic(FILE *page, const report *r);
 bool report_errors(FILE *page, const report *r);
 bool report_design(FILE *page, const report *r);
 bool report_cluster(FILE *page, const report *r);
+/* The rows of a table, added to the report. */
+bool report_segments_load(report *r, const char *path);
+bool report_segments(FILE *page, const report *r);
 void report_foot(FILE *page, const report *r);
 
 #endif

@@ -58,7 +58,8 @@ static const char style[] =
     ".circuit path{fill:none;stroke:currentColor;stroke-width:1.3}"
     ".circuit{color:#64748b}#mzi,#att{fill:none;stroke:#64748b;stroke-width:1.3}"
     ".circuit path.link{stroke-dasharray:2 1.6}svg.hues,svg.eye{max-width:100%;height:auto}"
-    ".hues text{font-size:12px;fill:var(--soft);text-anchor:middle}.hues text.side{text-anchor:start}"
+    ".hues text{font-size:12px;fill:var(--soft);text-anchor:middle}.hues "
+    "text.side{text-anchor:start}"
     ".circuit .v{color:var(--v)}.circuit .diagonal{color:var(--s)}.circuit .u{color:var(--u)}"
     ".circuit .v>path,.circuit .u>path{stroke:#64748b}"
     ".circuit .v>path.bracket{stroke:var(--v)}"
@@ -93,7 +94,9 @@ static void write_title(FILE *page, const report *r)
         html_text(page, r->title);
         return;
     }
-    fputs(r->run_count == 0 ? (r->design ? "An optical switch" : "An all-reduce on many servers")
+    fputs(r->run_count == 0 ? (r->design    ? "An optical switch"
+                               : r->cluster ? "An all-reduce on many servers"
+                                            : "Segmented layers")
           : first_optinc(r) ? "Training through an optical switch"
                             : "Training through a float ring",
           page);
@@ -243,6 +246,11 @@ void report_foot(FILE *page, const report *r)
     if (r->cluster) {
         fputs(r->run_count || r->design ? " and <code>" : "<code>", page);
         html_text(page, r->cluster_path);
+        fputs("</code>", page);
+    }
+    if (r->choice_count > 0) {
+        fputs(r->run_count || r->design || r->cluster ? " and <code>" : "<code>", page);
+        html_text(page, r->choices_path);
         fputs("</code>", page);
     }
     fputs(". OptINC: arXiv 2603.28290.</p></footer>\n</main>\n</body>\n</html>\n", page);

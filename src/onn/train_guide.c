@@ -2,13 +2,13 @@
 /* Guides: linear readouts of hidden layers that have to tell intermediate values of the reference
  * while the network learns (deep supervision; Lee et al., 2015), dropped afterwards.
  *
- * A digit of the result is a sawtooth of all inputs below it, which gradients find slowly; a carry is
- * a staircase of few steps of the carry before it (DESIGN.md section 5):
+ * A digit of the result is a sawtooth of all inputs below it, which gradients find slowly; a carry
+ * is a staircase of few steps of the carry before it (DESIGN.md section 5):
  *     x_i = c s_i + carry_i + o_i,  carry_(i+1) = floor(x_i / 4),  digit_i = x_i - 4 carry_(i+1)
  * Where x_i goes beyond STEPS_MAX of these steps (N > 4, or merged digits), floor(x_i / 16) and
- * x_i mod 16 come first, so that no layer has to learn more than a few steps. These tasks are spread
- * evenly over the hidden layers. A layer's guide tells its tasks' values and the digits that are known
- * by then, for these have to ride along to the output. */
+ * x_i mod 16 come first, so that no layer has to learn more than a few steps. These tasks are
+ * spread evenly over the hidden layers. A layer's guide tells its tasks' values and the digits that
+ * are known by then, for these have to ride along to the output. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -31,8 +31,9 @@ static uint8_t value_number(value_kind kind, uint32_t stage)
     return (uint8_t)(stage * VALUE_KINDS + kind);
 }
 
-/* x_i of every stage, from the inputs' values [group_count]. Digits that P merges come as one number
- * v: there x_i = c v + carry + o over all of them, and floor(x_i / 4) for the next of them. */
+/* x_i of every stage, from the inputs' values [group_count]. Digits that P merges come as one
+ * number v: there x_i = c v + carry + o over all of them, and floor(x_i / 4) for the next of
+ * them. */
 static void stage_values(const oi_train_plan *plan, const uint64_t *inputs, uint64_t *x)
 {
     const oi_stages *stages = &plan->stages;

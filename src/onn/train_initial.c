@@ -99,8 +99,9 @@ static void initialise_free(const oi_train_plan *plan, uint32_t index, float *pa
     }
 }
 
-/* A unit of the first layer sees +-sqrt(2) times one input in -1 .. 1, so biases in +-1.4 put its kink
- * anywhere in the range; later ones get a little. Without this all kinks start at the inputs' middle. */
+/* A unit of the first layer sees +-sqrt(2) times one input in -1 .. 1, so biases in +-1.4 put its
+ * kink anywhere in the range; later ones get a little. Without this all kinks start at the inputs'
+ * middle. */
 static void spread_over_axes(const oi_train_plan *plan, float *param)
 {
     for (uint32_t i = 0; i + 1 < plan->layer_count; i++) {

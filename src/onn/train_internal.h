@@ -48,8 +48,9 @@ typedef struct oi_train_layer {
     size_t drift_at;         /* [block_count] in the drifts */
 } oi_train_layer;
 
-/* A linear readout of a hidden layer, there during training alone: it has to tell intermediate values
- * of the reference (train_guide.c). Its matrix is layers[layer_count + its index] of the plan. */
+/* A linear readout of a hidden layer, there during training alone: it has to tell intermediate
+ * values of the reference (train_guide.c). Its matrix is layers[layer_count + its index] of the
+ * plan. */
 typedef struct oi_train_guide {
     uint32_t activation; /* that it reads: 1 .. layer_count-1, 0 being the inputs */
     uint32_t value_count;

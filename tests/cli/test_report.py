@@ -99,6 +99,35 @@ class Report(ProgramTest):
     def both(self):
         return self.log("ring", self.lines("ring")), self.log("optinc", self.lines("optinc"))
 
+    def test_segments(self):
+        """The table of `optinc segments` alone makes a page; figures are the table's."""
+        head = ("segments,mzis,mzis_svd,share,cases,wrong,accuracy,margin,epochs,seconds,"
+                "cpu_seconds,seed\n")
+        rows = ('"all",4352,10316,0.4219,28561,503,0.98238857,0.0000,120,3.0,2.6,1\n'
+                '"1,4-5",9408,10316,0.9120,28561,0,1.00000000,0.1000,120,3.0,2.4,1\n')
+        table = self.path("t.csv")
+        with open(table, "w", encoding="ascii") as file:
+            file.write(head + rows)
+        self.good("report", "--segments", table, "-o", self.output)
+        with open(self.output, encoding="utf-8") as file:
+            page = Page(file.read())
+        words = page.words()
+        for figure in ("4,352", "42.2 %", "98.239 %", "503", "1,4-5", "91.2 %", "100 %", "28,561"):
+            self.assertIn(figure, words)
+        self.assertIn("svg", page.tags)
+        self.assertTrue(all(r.startswith("#") and r[1:] in page.ids for r in page.references))
+        for text, says in (("", ":1: expected the table"), ("a,b\n1,2\n", ":1: expected the table"),
+                           (head, "found no choice"),
+                           (head + rows + '"all",1\n', ":4: expected a choice"),
+                           (head + '"<b>",1,2,0.5,4,0,1,0.1,\n', ":2: expected a choice"),
+                           (head + '"all",1,2,0.5,4,5,1,0.1,\n', ":2: expected a choice"),
+                           (head + rows * 33, "over 64 choices")):
+            with open(table, "w", encoding="ascii") as file:
+                file.write(text)
+            self.bad("report", "--segments", table, "-o", self.path("b.html"), says=[says])
+        self.bad("report", "--segments", self.path("none"), "-o", self.path("b.html"),
+                 says=["cannot be opened"])
+
     def test_two_runs_and_their_switch(self):
         got, page = self.page(*self.both())
         self.assertEqual([run["seed"] for run in got["runs"]], [5, 5])
