@@ -78,6 +78,14 @@ class Platforms(unittest.TestCase):
         return subprocess.run([ADAPTER / "simulate", "--build", BUILD, *map(str, arguments)], capture_output=True,
                               text=True)
 
+    def test_own_platform(self):
+        self.assertEqual(self.make("dragonfly", 16).returncode, 0)
+        done = self.simulate("--platform", self.path, "--servers", 16, "--elements", 1000, "--collectives", "ring")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        row = dict(zip(*(line.split(",") for line in done.stdout.splitlines())))
+        self.assertEqual((row["topology"], row["row"], row["modelled_s"], row["wrong"]), ("platform", "", "", "0"))
+        self.assertGreater(float(row["simulated_s"]), 30 * 1e-6)  # 30 steps of two links or more
+
     def test_simulate_refuses(self):
         broken = self.path.with_name("broken.xml")
         broken.write_text("<platform version='4.1'><zone id='c'")
