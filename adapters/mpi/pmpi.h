@@ -48,7 +48,7 @@ typedef struct pmpi_settings {
     uint64_t block_size; /* OPTINC_BLOCK_SIZE */
     uint64_t chunk_elements; /* OPTINC_CHUNK */
     uint64_t piece_bytes;    /* OPTINC_PIECE */
-    uint64_t thread_count;   /* OPTINC_THREADS */
+    uint64_t thread_count;   /* OPTINC_THREADS; 0: the cores that ranks leave free */
     uint64_t seed;           /* OPTINC_SEED */
     bool stochastic;         /* OPTINC_ROUNDING=stochastic */
     bool fail;               /* OPTINC_UNQUALIFIED=fail */

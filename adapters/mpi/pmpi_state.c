@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What happens at MPI_Init and MPI_Finalize, and the table. */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "pmpi.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define THREADS_MAX 8 /* codec and switch are bound by memory before that */
 
 pmpi_state pmpi = {
     .keyval = MPI_KEYVAL_INVALID,
@@ -71,6 +76,28 @@ int pmpi_thread_level(int required)
     return settings.designs && settings.nonblocking ? MPI_THREAD_MULTIPLE : required;
 }
 
+/* The cores that this rank may use and that other ranks of the machine leave free. A launcher that
+ * binds its ranks has shared them out already. */
+static uint64_t free_cores(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    MPI_Comm machine;
+    cpu_set_t allowed;
+    int cores, ranks = 1;
+
+    if (PMPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine) ==
+        MPI_SUCCESS) {
+        PMPI_Comm_size(machine, &ranks);
+        PMPI_Comm_free(&machine);
+    }
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return 1;
+    cores = CPU_COUNT(&allowed);
+    if (cores >= online)
+        cores /= ranks;
+    return cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (uint64_t)cores;
+}
+
 static int forget_context(MPI_Comm comm, int keyval, void *attribute, void *extra)
 {
     (void)comm;
@@ -89,6 +116,8 @@ void pmpi_begin(int provided)
     if (pmpi.settings.designs)
         load_designs();
     compare_settings();
+    if (pmpi.settings.thread_count == 0 && pmpi.design_count > 0)
+        pmpi.settings.thread_count = free_cores();
     PMPI_Comm_dup(MPI_COMM_WORLD, &pmpi.world);
     PMPI_Comm_set_errhandler(pmpi.world, MPI_ERRORS_RETURN);
     PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, forget_context, &pmpi.keyval, NULL);
