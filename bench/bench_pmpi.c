@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_pmpi [--rounds N] [--csv PATH], under LD_PRELOAD=liboptinc_pmpi and with OPTINC_DESIGN: what
  * the interposition library costs a call that it passes on. MPI_Allreduce, which the library stands
- * before, and PMPI_Allreduce, which it does not, take turns of 1000 calls each; medians of the
+ * before, and PMPI_Allreduce, which it does not, take turns of 200 calls each; medians of the
  * slowest rank. */
 #include "bench.h"
 
 #include <mpi.h>
 
-#define CALLS 1000
+#define CALLS 200
 
 static double run(int count, bool through)
 {

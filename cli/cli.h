@@ -32,6 +32,7 @@ extern const cli_command cli_command_scale;
 extern const cli_command cli_command_simulate;
 extern const cli_command cli_command_export;
 extern const cli_command cli_command_segments;
+extern const cli_command cli_command_bench;
 
 /* ---- diagnostics, on stderr ---- */
 

@@ -6,9 +6,9 @@
 #include "cli.h"
 
 static const cli_command *const commands[] = {
-    &cli_command_design,   &cli_command_verify, &cli_command_inspect,
-    &cli_command_reduce,   &cli_command_report, &cli_command_scale,
-    &cli_command_simulate, &cli_command_export, &cli_command_segments,
+    &cli_command_design,   &cli_command_verify, &cli_command_inspect,  &cli_command_reduce,
+    &cli_command_report,   &cli_command_scale,  &cli_command_simulate, &cli_command_export,
+    &cli_command_segments, &cli_command_bench,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ranks_mpi [--bytes N[,N...]] [--bits B[,B...]] [--rounds N] [--chunk ELEMENTS] [--mpi 0|1]
+/* ranks_mpi [--bytes N[,N...]] [--bits B[,B...]] [--rounds N] [--chunk ELEMENTS] [--mpi 0|1|2]
  *
  * Our all-reduce of float32 at each of the bit counts beside MPI_Allreduce: as the MPI chooses, and,
  * with Open MPI, by each of coll/tuned's algorithms, forced through MPI_T on a communicator of its
@@ -32,7 +32,7 @@ typedef struct settings {
     list bits;
     long rounds;
     long chunk_elements; /* 0: the library's choice */
-    bool against_mpi;
+    long against_mpi;    /* 0: not, 1: as it chooses, 2: each of its algorithms */
 } settings;
 
 typedef struct contender {
@@ -113,7 +113,7 @@ static int add_ours(contender *contenders, const settings *s, int ranks)
     return s->bits.count;
 }
 
-static int add_mpi(contender *contenders)
+static int add_mpi(contender *contenders, bool all)
 {
     static const char *const algorithms[] = {
         "default", "basic linear",   "nonoverlapping", "recursive doubling",
@@ -123,7 +123,7 @@ static int add_mpi(contender *contenders)
 
     if (MPI_T_init_thread(MPI_THREAD_SINGLE, &provided) != MPI_SUCCESS)
         stop("MPI_T_init_thread", "failed");
-    for (int i = 0; i < (int)(sizeof algorithms / sizeof *algorithms); i++) {
+    for (int i = 0; i < (all ? (int)(sizeof algorithms / sizeof *algorithms) : 1); i++) {
         contender *c = &contenders[count];
 
         if (!force_algorithm(i) && i > 0)
@@ -207,8 +207,8 @@ static void compete(contender *contenders, int count, const buffers *b, long rou
 
 static void print(const contender *c, const buffers *b, long rounds)
 {
-    printf("{\"contender\": \"%s\", \"bytes\": %zu, \"error\": %.6g, \"bound\": ", c->name,
-           b->count * sizeof(float), c->error);
+    printf("{\"contender\": \"%s\", \"bytes\": %zu, \"ranks\": %d, \"error\": %.6g, \"bound\": ",
+           c->name, b->count * sizeof(float), b->ranks, c->error);
     if (c->context)
         printf("%.6g, \"quantise_s\": %.6g, \"exchange_s\": %.6g, \"switch_s\": %.6g, "
                "\"dequantise_s\": %.6g, \"bytes_sent\": %llu",
@@ -243,7 +243,7 @@ static list parse_list(const char *option, const char *text)
 
 static settings parse(int argc, char **argv)
 {
-    settings s = {.bytes = {{1 << 20}, 1}, .bits = {{8}, 1}, .rounds = 5, .against_mpi = true};
+    settings s = {.bytes = {{1 << 20}, 1}, .bits = {{8}, 1}, .rounds = 5, .against_mpi = 2};
 
     for (int i = 1; i < argc; i += 2) {
         list l = parse_list(argv[i], i + 1 < argc ? argv[i + 1] : "");
@@ -257,7 +257,7 @@ static settings parse(int argc, char **argv)
         else if (strcmp(argv[i], "--chunk") == 0)
             s.chunk_elements = l.values[0];
         else if (strcmp(argv[i], "--mpi") == 0)
-            s.against_mpi = l.values[0] != 0;
+            s.against_mpi = l.values[0];
         else
             stop(argv[i], "unknown option");
     }
@@ -284,7 +284,7 @@ int main(int argc, char **argv)
         contenders[i].comm = MPI_COMM_NULL;
     count = add_ours(contenders, &s, b.ranks);
     if (s.against_mpi)
-        count += add_mpi(contenders + count);
+        count += add_mpi(contenders + count, s.against_mpi > 1);
     for (int size = 0; size < s.bytes.count; size++) {
         b.count = (size_t)s.bytes.values[size] / sizeof(float);
         b.input = malloc(b.count * sizeof *b.input);

@@ -31,19 +31,19 @@ def table(results, part, where, ranks, load):
     rounds = len(results[0]["times_s"])
     print(f"\n# {TITLES[part]}, {where}: medians of {rounds} in turn; load average {load:.1f} on "
           f"{os.cpu_count()} cores")
-    print(f"#{'size':>10}  {'':24}{'time':>9}{'best':>9}{'algbw':>8}{'busbw':>8}{'error':>10}"
+    print(f"#{'size':>10}{'count':>11}  {'':24}{'time':>9}{'best':>9}{'algbw':>8}{'busbw':>8}{'error':>10}"
           f"{'bound':>10}{'ratio':>7}")
-    print(f"#{'(B)':>10}  {'':24}{'(ms)':>9}{'(ms)':>9}{'(GB/s)':>8}{'(GB/s)':>8}")
+    print(f"#{'(B)':>10}{'(floats)':>11}  {'':24}{'(ms)':>9}{'(ms)':>9}{'(GB/s)':>8}{'(GB/s)':>8}")
     for size, group in _by_size(results).items():
         for result in group:
             time, best = _median(result), min(result["times_s"])
             rate = 1e-9 * size / time
             bound = "-" if result["bound"] is None else f"{result['bound']:.2e}"
-            print(f"{size:>11}  {result['contender']:<24}{1e3 * time:>9.2f}{1e3 * best:>9.2f}"
+            print(f"{size:>11}{size // 4:>11}  {result['contender']:<24}{1e3 * time:>9.2f}{1e3 * best:>9.2f}"
                   f"{rate:>8.3f}{rate * 2 * (ranks - 1) / ranks:>8.3f}{result['error']:>10.2e}"
                   f"{bound:>10}{time / _median(group[0]):>7.2f}")
             if "quantise_s" in result:
-                print("#" + " " * 12 + "on rank 0: " + ", ".join(
+                print("#" + " " * 23 + "on rank 0: " + ", ".join(
                     f"{name} {1e3 * result[name + '_s']:.1f}"
                     for name in ("quantise", "exchange", "switch", "dequantise"))
                     + f" ms; {1e-6 * result['bytes_sent']:.1f} MB sent")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # What would take minutes: its options are compared with --help, it is not run.
-LONG = re.compile(r"--method trained|^optinc segments|^optinc simulate|--levels [3-9]|^optinc report runs")
+LONG = re.compile(r"--method trained|^optinc segments|^optinc simulate|--levels [3-9]|^optinc report runs|^optinc bench")
 PLACEHOLDER = re.compile(r"\.\.\.|\||<|(^|[ =])[A-Z][A-Z_0-9,]*\b(?!\.npy)|\$")
 START = re.compile(r"^(?:[A-Z_]+=\S+ )*((?:build/release/bin/)?optinc|make|mpirun|torchrun|python3?|pip|cmake|ctest|"
                    r"(?:bench|scripts|adapters|workloads|tests|build/release)/\S+) ?")
