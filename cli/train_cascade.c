@@ -9,8 +9,7 @@
 #include "cli.h"
 
 #define TEXT_SIZE 512
-#define HIDDEN_LAYERS 5u
-#define HIDDEN_SIDE_MIN 40u
+#define HIDDEN_SIDE_MIN 60u
 
 /* What one level is trained with; `training` points into the rest. */
 typedef struct level_training {
@@ -56,16 +55,15 @@ static uint32_t common_multiple(uint32_t a, uint32_t b)
     return multiple;
 }
 
-/* Hidden layers of one side, which squares of the inputs' and of the outputs' number tile. */
+/* The paper's hidden layers, 64-128-256-128-64, with the side from 60 on that squares of
+ * the inputs' and of the outputs' number tile. */
 static void default_structure(uint32_t inputs, uint32_t outputs, char *text)
 {
     uint32_t step = common_multiple(inputs, outputs);
     uint32_t side = (HIDDEN_SIDE_MIN + step - 1) / step * step;
-    int used = snprintf(text, TEXT_SIZE, "%u", inputs);
 
-    for (uint32_t i = 0; i < HIDDEN_LAYERS; i++)
-        used += snprintf(text + used, TEXT_SIZE - (size_t)used, "-%u", side);
-    snprintf(text + used, TEXT_SIZE - (size_t)used, "-%u", outputs);
+    snprintf(text, TEXT_SIZE, "%u-%u-%u-%u-%u-%u-%u", inputs, side, 2 * side, 4 * side, 2 * side,
+             side, outputs);
 }
 
 static bool read_epochs(const char *list, uint32_t level, uint32_t level_count, uint64_t *epochs)

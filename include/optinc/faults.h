@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults of a cluster: a server that leaves, a port that goes dark, a switch of the tree that fails
- * (docs/cluster.md). A port in good order always sends light: the codec makes the codes 1 .. 2^B-1,
+ * (docs/cascades.md). A port in good order always sends light: the codec makes the codes 1 .. 2^B-1,
  * and the code of an idle port is 2^(B-1). Code 0, every symbol dark, is what no light reads as. */
 #ifndef OPTINC_FAULTS_H
 #define OPTINC_FAULTS_H

@@ -107,7 +107,7 @@ typedef struct optinc_rounding_loss {
     double rms_flat;
 } optinc_rounding_loss;
 
-/* By counting, not by samples (docs/cluster.md). More than 2^B or 4,096 servers: OPTINC_ERR_OVERFLOW;
+/* By counting, not by samples (docs/cascades.md). More than 2^B or 4,096 servers: OPTINC_ERR_OVERFLOW;
  * a variant that does not round half up: OPTINC_ERR_UNSUPPORTED. */
 OPTINC_API optinc_status
 optinc_cascade_rounding_loss(const optinc_cascade *cascade, const optinc_log *log,
@@ -128,7 +128,7 @@ typedef struct optinc_fault_proof {
  * (optinc_faults_total, then optinc_reference_result of the flat spec) for the servers that are left.
  * Every kind of switch that meets a fault runs all cases of its live inputs through its layers, where
  * they are no more than options->exhaustive_cases_max (0: 2^20), else they are among the cases of
- * the level's proof; together with the proofs of all levels this is the whole (docs/cluster.md).
+ * the level's proof; together with the proofs of all levels this is the whole (docs/cascades.md).
  * Random codes go through the whole tree besides. The action OPTINC_FAULT_ERROR has no result:
  * OPTINC_ERR_UNSUPPORTED. */
 OPTINC_API optinc_status optinc_verify_faults(const optinc_design *design, uint32_t port_count,

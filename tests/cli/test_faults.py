@@ -11,7 +11,7 @@ COUNT = 1000
 
 
 def oracle(inputs, ports, fates, servers, bits=8):
-    """fates [K]: "live", "idle" or "dark"; every block of 256 by the words of docs/cluster.md."""
+    """fates [K]: "live", "idle" or "dark"; every block of 256 by the words of docs/cascades.md."""
     zero, result = 2 ** (bits - 1), np.empty(COUNT, np.float32)
     for first in range(0, COUNT, 256):
         part = [x[first : first + 256] for x in inputs]
