@@ -251,11 +251,13 @@ static int verify(verify_request *request)
         return CLI_BAD_INPUT;
     memset(&outcome, 0, sizeof outcome);
     claims_exact = optinc_design_exact(design);
-    status = verify_levels(design, request, &outcome);
+    status = OPTINC_OK;
+    if (request->without_residuals) /* quick, and refuses what it cannot do before the proofs */
+        status = measure_loss(design, &outcome.loss);
+    if (status == OPTINC_OK)
+        status = verify_levels(design, request, &outcome);
     if (status == OPTINC_OK)
         status = verify_faults(design, request, &outcome);
-    if (status == OPTINC_OK && request->without_residuals)
-        status = measure_loss(design, &outcome.loss);
     if (status != OPTINC_OK) {
         cli_faults_free(&request->faults);
         optinc_design_destroy(&design);
