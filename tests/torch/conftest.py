@@ -11,7 +11,7 @@ import pytest
 _MAKE = """
 import sys, optinc_torch
 folder = sys.argv[1]
-for ports, bits in ((2, 8), (4, 8), (4, 4), (4, 16)):
+for ports, bits in ((2, 8), (4, 8), (8, 8), (4, 4), (4, 16)):
     optinc_torch.Design.construct(ports, bits, table=ports == 4 and bits == 8).save(
         f"{folder}/{ports}x{bits}.safetensors")
 optinc_torch.Design.construct(4, 8, activation="relu").save(f"{folder}/4x8-relu.safetensors")

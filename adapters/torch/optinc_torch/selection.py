@@ -41,7 +41,7 @@ class Selection:
             if not found:
                 raise ValueError(f"exclude: {pattern!r} fits no parameter; there are "
                                  + ", ".join(list(names)[:5]) + (", ..." if len(names) > 5 else ""))
-            self.excluded_names += found
+            self.excluded_names += [n for n in found if n not in self.excluded_names]
         self._excluded = {id(names[name]) for name in self.excluded_names}
         self._kept = names  # keeps the ids valid
         self._plans: dict[tuple[int, ...], Plan] = {}
