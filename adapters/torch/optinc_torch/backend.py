@@ -92,9 +92,13 @@ class ProcessGroupOptINC(dist.ProcessGroup):
         self._recorder = Recorder()
         gloo = dist.ProcessGroupGloo(dist.PrefixStore("gloo/", store), rank, size, timeout)
         gloo._set_sequence_number_for_group()
-        # what is not overridden here finds Gloo by the base class's own dispatch
-        self._set_default_backend(dist.ProcessGroup.BackendType.GLOO)
-        self._register_backend(torch.device("cpu"), dist.ProcessGroup.BackendType.GLOO, gloo)
+        # The base class dispatches to Gloo what is not overridden. What PyTorch lets Python override
+        # goes through a group of its own: the base class would hold the GIL while it waits for a
+        # lock of Gloo's, whose holder may need the GIL to free Python objects.
+        self._inner = dist.ProcessGroup(rank, size)
+        for group in (self, self._inner):
+            group._set_default_backend(dist.ProcessGroup.BackendType.GLOO)
+            group._register_backend(torch.device("cpu"), dist.ProcessGroup.BackendType.GLOO, gloo)
         self._lanes = Lanes(
             SwitchOptions(self._settings.design, self._settings.bits,
                           block_size=self._settings.block_size,
@@ -119,7 +123,7 @@ class ProcessGroupOptINC(dist.ProcessGroup):
             return _SwitchWork(self._lanes.submit(
                 lambda lane, future: self._switch(tensors, op, lane, future)))
         self.passed_through += 1
-        return super().allreduce(tensors, opts or AllreduceOptions())
+        return self._inner.allreduce(tensors, opts or AllreduceOptions())
 
     def _switch(self, tensors: list[torch.Tensor], op: Any, lane: Lane,
                 future: torch.futures.Future) -> None:
@@ -139,6 +143,19 @@ class ProcessGroupOptINC(dist.ProcessGroup):
         self._lanes.close()
         super().shutdown()
 
+
+def _forward(name: str) -> Any:
+    def call(self: ProcessGroupOptINC, *arguments: Any, **options: Any) -> dist.Work:
+        return getattr(self._inner, name)(*arguments, **options)
+
+    call.__name__ = name
+    return call
+
+
+for _name in ("allgather", "allgather_into_tensor_coalesced", "allreduce_coalesced",
+              "alltoall_base", "barrier", "broadcast", "reduce_scatter",
+              "reduce_scatter_tensor_coalesced", "send", "recv"):
+    setattr(ProcessGroupOptINC, _name, _forward(_name))
 
 if NAME not in dist.Backend.backend_list:
     dist.Backend.register_backend(NAME, ProcessGroupOptINC, devices=["cpu"])
