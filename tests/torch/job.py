@@ -115,7 +115,7 @@ def main() -> None:
                                rtol=1e-6)
 
     hooked = DistributedDataParallel(layer())
-    state = optinc_torch.State(_DESIGN)
+    state = optinc_torch.State(_DESIGN, alternate=False, block_size=256)
     hooked.register_comm_hook(state, optinc_torch.hook)
     gradient(hooked, x)
     check("hook", hooked.module.weight.grad.flatten(), inputs, ports)

@@ -2,6 +2,8 @@
 """The DDP hook beside the NumPy oracle. Every bucket's gradients before and after are recorded, so
 the oracle needs to know nothing of DDP."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 import harness
 import optinc_torch
 import oracle
+from optinc_torch.hook import BLOCK_SIZE_DEFAULT
 
 _LAYERS = (40, 300, 170, 7)
 
@@ -53,7 +56,7 @@ def _train(path: str, steps: int, dtype: torch.dtype, poison: object, options: d
     rank = dist.get_rank()
     module = _model(dtype)
     model = DistributedDataParallel(module, bucket_cap_mb=0.1)
-    state = optinc_torch.State(path, **options)
+    state = optinc_torch.State(path, **{"alternate": False, "block_size": 256, **options})
     recorder = Recorder(module)
     model.register_comm_hook(state, recorder.hook)
     optimiser = torch.optim.SGD(module.parameters(), lr=0.05)
@@ -161,6 +164,20 @@ def test_error_feedback_survives_the_rebuilding_of_buckets(designs):
                 owed[rank].update(zip(names, np.split(left[rank], ends)))
     assert layouts[0] != layouts[1], "the buckets were not rebuilt; the test shows nothing"
     assert any(np.abs(x).max() > 0 for x in owed[0].values())
+
+
+def test_by_default_signs_alternate_and_blocks_are_small(designs):
+    """The oracle's mean of inputs that are turned by hand: odd elements in steps 0, 2, even ones in
+    steps 1, 3."""
+    results = _run(designs, 4, steps=3, alternate=True, block_size=BLOCK_SIZE_DEFAULT)
+    for step in range(3):
+        for _, inputs, after in _buckets(results, step):
+            signs = np.where(np.arange(after.size) % 2 == (step + 1) % 2, -1, 1).astype(np.float32)
+            expected, _ = oracle.reduce_mean([x * signs for x in inputs], 4, 8, 64)
+            np.testing.assert_array_equal(after, expected * signs)
+    parameters = inspect.signature(optinc_torch.State).parameters
+    assert parameters["alternate"].default is True
+    assert parameters["block_size"].default == BLOCK_SIZE_DEFAULT == 64
 
 
 def test_nan_and_infinity_propagate_as_in_a_float_sum(designs):

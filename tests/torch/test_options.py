@@ -37,7 +37,7 @@ def _warm_up_and_exclude(path: str) -> list:
     module = _module()
     model = DistributedDataParallel(module)
     state = optinc_torch.State(path, module=model, exclude=["*.bias", "1.*"], error_feedback=True,
-                               warm_up_steps=_WARM_UP)
+                               warm_up_steps=_WARM_UP, alternate=False, block_size=256)
     assert state.excluded == ["0.bias", "1.bias", "2.bias", "1.weight"]
     names, order = {id(p): name for name, p in module.named_parameters()}, []
 

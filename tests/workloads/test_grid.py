@@ -72,6 +72,9 @@ def test_differences_are_paired_by_seed(tmp_path):
     assert abs(found.difference - difference.mean()) <= 1e-5
     assert abs(found.error - difference.std(ddof=1) / np.sqrt(5)) <= 1e-5
     assert abs(found.mean - ours.mean()) <= 1e-5
+    rows = summary.load(tmp_path)
+    assert {row["mean_train_loss"] for row in rows} == {"1.0"}
+    assert "5 |" in summary.table(rows, "llama", 4)
     assert summary.comparison([], "llama", "b8-ef", 4, "valid_loss") is None
 
 

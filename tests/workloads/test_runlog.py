@@ -68,11 +68,15 @@ def test_nan_is_never_written(tmp_path):
 
 def test_comparison(tmp_path, capsys):
     _finished(tmp_path / "a.jsonl", "ring", 3.0)
-    _finished(tmp_path / "b.jsonl", "optinc", 3.0123, error_max=0.5, error_bound=2.0)
+    _finished(tmp_path / "b.jsonl", "optinc", 3.0123, error_max=0.5, error_bound=2.0,
+              seconds_quantise=0.00125, seconds_exchange=0.5, seconds_switch=0.0,
+              seconds_dequantise=0.25)
     assert compare.main([str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]) == 0
     output = capsys.readouterr().out
     assert "optinc against ring: validation loss +0.0123, 1.0000 of the bytes" in output
     assert "0.250" in output and "2.0000" in output
+    lines = {line.split()[0]: line.split()[1:] for line in output.splitlines() if line.strip()}
+    assert lines["quantise"] == ["-", "1.250", "ms"] and lines["exchange"] == ["-", "500.000", "ms"]
 
 
 def test_comparison_of_a_run_that_is_not_finished(tmp_path, capsys):

@@ -21,9 +21,9 @@ _KEYS = ("step", "loss", "lr", "error_max", "error_rms", "error_bound", "gradien
 
 
 @pytest.mark.parametrize("more", [
-    ["--error-feedback"],
+    ["--error-feedback"],  # by default signs alternate
     ["--rounding", "stochastic", "--block-size", "64"],
-    ["--error-feedback", "--alternate"],
+    ["--error-feedback", "--no-alternate", "--block-size", "256"],
 ])
 def test_virtual_servers_give_the_bits_of_processes(text, designs, tmp_path, more):
     options = ["--steps", "5", "--collective", "optinc", "--design",

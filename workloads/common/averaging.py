@@ -117,8 +117,10 @@ class OptINC:
         settings = {"bits": options.bits, "backend": options.backend,
                     "photonic": _photonic(package, options), "rounding": options.rounding,
                     "seed": options.seed, "error_feedback": options.error_feedback,
-                    "block_size": options.block_size, "alternate": options.alternate,
                     "measure_every": options.measure_every}
+        for name in ("block_size", "alternate"):  # the package has defaults
+            if getattr(options, name) is not None:
+                settings[name] = getattr(options, name)
         try:
             if self._virtual:
                 self._state = package.VirtualState(options.design, options.virtual_servers,

@@ -20,6 +20,9 @@ from workloads.common.errors import UserError  # noqa: E402
 from workloads.common.progress import duration_text  # noqa: E402
 
 
+_PARTS = ("quantise", "exchange", "switch", "dequantise")
+
+
 @dataclass(frozen=True)
 class Summary:
     """The figures of a finished run."""
@@ -32,6 +35,7 @@ class Summary:
     gradient_bytes: int
     seconds: float
     step_seconds: float  # median
+    parts: dict[str, float]  # of the all-reduce in a step, medians; empty for the ring
     error_max: Optional[float]
     bound_share: Optional[float]  # the largest of the measured errors' shares of their bounds
 
@@ -51,8 +55,14 @@ def summarise(path: Path) -> Summary:
         bytes_per_step=sum(r["bytes_sent"] for r in steps) / len(steps),
         gradient_bytes=records[0]["gradient_bytes"], seconds=records[-1]["seconds"],
         step_seconds=median(r["seconds"] for r in steps),
+        parts={part: median(r[f"seconds_{part}"] for r in steps) for part in _PARTS
+               if f"seconds_{part}" in steps[0]},
         error_max=max((r["error_max"] for r in measured), default=None),
         bound_share=max(shares, default=None))
+
+
+def _part_cell(part: str) -> Callable[[Summary], str]:
+    return lambda s: f"{1e3 * s.parts[part]:.3f} ms" if part in s.parts else "-"
 
 
 _ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
@@ -63,6 +73,7 @@ _ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("  per byte of gradient", lambda s: f"{s.bytes_per_step / s.gradient_bytes:.4f}"),
     ("time", lambda s: duration_text(s.seconds)),
     ("  median step", lambda s: f"{s.step_seconds:.3f} s"),
+    *((f"    {part}", _part_cell(part)) for part in _PARTS),
     ("largest error of a gradient", lambda s: _or_dash(s.error_max, "{:.3e}")),
     ("  as a share of its bound", lambda s: _or_dash(s.bound_share, "{:.3f}")),
 )

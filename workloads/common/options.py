@@ -113,11 +113,11 @@ def parser(description: str, sizes: Sequence[str]) -> Parser:
                                  "else table (optinc only)")
     collective.add_argument("--rounding", choices=("nearest", "stochastic"), default="nearest",
                             help="of the quantisation (nearest; optinc only)")
-    collective.add_argument("--block-size", type=positive, default=256, metavar="ELEMENTS",
-                            help="elements that share a scale (256; optinc only)")
-    collective.add_argument("--alternate", action="store_true",
+    collective.add_argument("--block-size", type=positive, metavar="ELEMENTS",
+                            help="elements that share a scale (64; optinc only)")
+    collective.add_argument("--alternate", action=argparse.BooleanOptionalAction,
                             help="negate every second element, the others in the next step, so "
-                                 "that the switch's half up has no bias (optinc only)")
+                                 "that the switch's half up has no bias (on; optinc only)")
     collective.add_argument("--error-feedback", action="store_true",
                             help="add each step's quantisation error to the next (optinc only)")
     collective.add_argument("--measure-every", type=_not_negative, default=0, metavar="STEPS",
@@ -142,8 +142,8 @@ def check(options: argparse.Namespace) -> None:
         optinc_only = {"--design": options.design, "--bits": options.bits,
                        "--backend": options.backend, "--measure-every": options.measure_every,
                        "--error-feedback": options.error_feedback,
-                       "--block-size": options.block_size != 256,
-                       "--alternate": options.alternate,
+                       "--block-size": options.block_size,
+                       "--alternate": options.alternate is not None,
                        "--rounding": options.rounding != "nearest"}
         for name, value in optinc_only.items():
             if value:

@@ -33,8 +33,10 @@ class Config:
     options: tuple[str, ...] = ()
 
 
-_EF = ("--error-feedback",)
-_MENDED = (*_EF, "--alternate", "--block-size", "64")
+_BLOCKS, _SMALL_BLOCKS = ("--block-size", "256"), ("--block-size", "64")
+_PLAIN = ("--no-alternate", *_BLOCKS)
+_EF = ("--error-feedback", *_PLAIN)
+_MENDED = ("--error-feedback", "--alternate", *_SMALL_BLOCKS)
 _CHIP = ("--backend", "photonic", "--mapping", "direct", "--phase-sigma", "0.01",
          "--splitter-sigma", "0.01")
 _REAL = ("--correct", "--dac-bits", "8", "--receiver-noise", "12.86", "--shot-noise", "1", "--rin",
@@ -45,23 +47,25 @@ CONFIGS: tuple[Config, ...] = (
     Config("ring", "float ring"),
     Config("b8-mended", "8 bits, mended", Design(8), _MENDED),
     Config("b8-ef", "8 bits, EF", Design(8), _EF),
-    Config("b8", "8 bits, no EF", Design(8)),
-    Config("b8-ef-alternate", "8 bits, EF, alternating signs", Design(8), (*_EF, "--alternate")),
-    Config("b8-ef-block64", "8 bits, EF, blocks of 64", Design(8), (*_EF, "--block-size", "64")),
+    Config("b8", "8 bits, no EF", Design(8), _PLAIN),
+    Config("b8-ef-alternate", "8 bits, EF, alternating signs", Design(8),
+           ("--error-feedback", "--alternate", *_BLOCKS)),
+    Config("b8-ef-block64", "8 bits, EF, blocks of 64", Design(8),
+           ("--error-feedback", "--no-alternate", *_SMALL_BLOCKS)),
     Config("b8-ef-stochastic", "8 bits, EF, stochastic switch", Design(8, "stochastic"), _EF),
     Config("b8-ef-stochastic64", "8 bits, EF, stochastic switch, blocks of 64",
-           Design(8, "stochastic"), (*_EF, "--block-size", "64")),
-    Config("b8-stochastic", "8 bits, no EF, stochastic switch", Design(8, "stochastic")),
+           Design(8, "stochastic"), ("--error-feedback", "--no-alternate", *_SMALL_BLOCKS)),
+    Config("b8-stochastic", "8 bits, no EF, stochastic switch", Design(8, "stochastic"), _PLAIN),
     Config("b8-ef-residual", "8 bits, EF, residual switch", Design(8, "residual"), _EF),
     Config("b4-mended", "4 bits, mended", Design(4), _MENDED),
     Config("b4-ef", "4 bits, EF", Design(4), _EF),
-    Config("b4", "4 bits, no EF", Design(4)),
+    Config("b4", "4 bits, no EF", Design(4), _PLAIN),
     Config("b4-ef-stochastic", "4 bits, EF, stochastic switch", Design(4, "stochastic"), _EF),
     Config("b4-ef-stochastic64", "4 bits, EF, stochastic switch, blocks of 64",
-           Design(4, "stochastic"), (*_EF, "--block-size", "64")),
+           Design(4, "stochastic"), ("--error-feedback", "--no-alternate", *_SMALL_BLOCKS)),
     Config("b4-ef-residual", "4 bits, EF, residual switch", Design(4, "residual"), _EF),
     Config("b16-ef", "16 bits, EF", Design(16), _EF),
-    Config("b16", "16 bits, no EF", Design(16)),
+    Config("b16", "16 bits, no EF", Design(16), _PLAIN),
     Config("b8-error-1e-3", "8 bits, mended, 0.1 % of cases wrong", Design(8, error_rate=1e-3),
            _MENDED),
     Config("b8-error-1e-2", "8 bits, mended, 1 % of cases wrong", Design(8, error_rate=1e-2),
@@ -132,14 +136,14 @@ def tasks() -> list[Task]:
             "b16-ef", "b16"]
     errors = ["b8-error-1e-3", "b8-error-1e-2", "b8-error-1e-1", "b8-trained", "b8-chip",
               "b8-chip-raw"]
-    few = ["ring", "b8-mended", "b8-ef", "b8-ef-stochastic64"]
-    three, all_seeds = range(1, 4), range(1, 6)
+    few = ["ring", "b8-mended", "b8-ef"]
+    three, five, ten = range(1, 4), range(1, 6), range(1, 11)
     wanted = (_tasks("llama", main, 4, three) + _tasks("llama", bits, 4, three)
-              + _tasks("llama", errors, 4, three) + _tasks("llama", main, 4, all_seeds)
-              + _tasks("resnet50", [*few, "b4-ef-stochastic64", "b8-error-1e-2"], 4, three)
-              + _tasks("llama-fast", main, 4, all_seeds) + _tasks("llama", few, 8, three)
-              + _tasks("llama", few, 16, three) + _tasks("llama", more, 4, three)
-              + _tasks("resnet50-full", ["ring", "b8-mended"], 2, range(1, 2))
-              + _tasks("llama-paper", ["ring", "b8-mended"], 2, range(1, 2))
-              + _tasks("llama", more + bits + errors, 4, all_seeds))
+              + _tasks("llama", errors, 4, three) + _tasks("resnet50", few, 4, three)
+              + _tasks("llama", main, 4, ten) + _tasks("llama-fast", main, 4, five)
+              + _tasks("llama", few, 8, three) + _tasks("llama", few, 16, three)
+              + _tasks("resnet50-full", few[:2], 2, range(1, 2))
+              + _tasks("llama-paper", few[:2], 2, range(1, 2))
+              + _tasks("llama", more, 4, five) + _tasks("resnet50", ["b4-mended"], 4, three)
+              + _tasks("llama", bits + errors, 4, five))
     return list(dict.fromkeys(wanted))

@@ -23,6 +23,7 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _ERRORS = (("b8-mended", 0.0), ("b8-error-1e-3", 1e-3), ("b8-error-1e-2", 1e-2),
            ("b8-error-1e-1", 1e-1))
 _NO_ERRORS_AT = 1e-4  # where a rate of 0 stands on a logarithmic axis
+_SHOWN = 0.05
 _CURVES = ("b8-mended", "b8-ef", "b4-mended")
 
 
@@ -136,11 +137,14 @@ plot 0 lc '{_COLOURS[0]}' title 'float ring', \
 
 
 def differences(rows: Sequence[Row], workload: str, path: Path) -> None:
-    """Every configuration's difference to the ring with 4 servers, with its standard error."""
+    """Every configuration's difference to the ring with 4 servers, with its standard error, but for
+    those that would leave no room for the others."""
     lines, names = [], []
     for config in reversed(configs.CONFIGS):
         found = summary.comparison(rows, workload, config.name, 4, "valid_loss")
         if config.name == "ring" or found is None or found.seeds < 2:
+            continue
+        if abs(found.difference) > _SHOWN:
             continue
         lines.append((found.difference, len(names), found.error))
         label = config.label.replace("%", "%%")  # of a tick it is a format
@@ -149,7 +153,7 @@ def differences(rows: Sequence[Row], workload: str, path: Path) -> None:
         gnuplot(path, f"860,{120 + 24 * len(names)}", _block("a", lines) + f"""
 set ytics ({', '.join(names)})
 set yrange [-0.7:{len(names) - 0.3}]
-set xlabel 'validation loss less the ring''s (seeds)'
+set xlabel 'validation loss less the ring''s, up to {_SHOWN} (seeds)'
 set arrow from 0, graph 0 to 0, graph 1 nohead lc '{_COLOURS[0]}' lw 2
 plot $a using 1:2:3 with xerrorbars pt 7 lw 2 lc '{_COLOURS[1]}' notitle
 """)

@@ -6,7 +6,7 @@
 
 A configuration's run and the ring's with the same seed start from the same weights and see the same
 samples in the same order, so differences are taken seed by seed; the standard error is that of their
-mean, s / sqrt(n) with n - 1 degrees of freedom. "error" is the averaged gradient's error beside the
+mean, s / sqrt(n) with n - 1 degrees of freedom. "within": the difference is smaller than that. "error" is the averaged gradient's error beside the
 exact mean of what the servers had to send, as a share of that mean, root mean squares of both.
 """
 
@@ -73,6 +73,18 @@ def _figure(rows: Sequence[Row], workload: str, config: str, servers: int, colum
     return f"{1e3 * median(found):.2f}" if found else "-"
 
 
+def load(folder: Path) -> list[Row]:
+    """runs.csv, each row with its curve's mean as "mean_train_loss"."""
+    rows = results.read(folder / "runs.csv", results.RUNS)
+    points: dict[configs.Task, list[float]] = {}
+    for point in results.read(folder / "curves.csv", results.CURVES):
+        points.setdefault(results.task_of(point), []).append(float(point["train_loss"]))
+    for row in rows:
+        curve = points.get(results.task_of(row))
+        row["mean_train_loss"] = str(fmean(curve)) if curve else ""
+    return rows
+
+
 def groups(rows: Sequence[Row]) -> list[tuple[str, int]]:
     """(workload, servers) in the order of the configurations' file."""
     found = {(row["workload"], int(row["servers"])) for row in rows}
@@ -81,7 +93,8 @@ def groups(rows: Sequence[Row]) -> list[tuple[str, int]]:
 
 def metrics(workload: str) -> tuple[tuple[str, str, float], ...]:
     """(column, title, factor) of what a workload is judged by."""
-    loss = (("valid_loss", "validation loss", 1.0), ("train_loss", "training loss", 1.0))
+    loss = (("valid_loss", "validation loss", 1.0),
+            ("mean_train_loss", "training loss, mean of the run", 1.0))
     if configs.WORKLOADS[workload].module == "resnet50":
         return (("valid_top1", "top-1, %", 100.0), *loss)
     return loss
@@ -95,8 +108,12 @@ def _cell(rows: Sequence[Row], workload: str, config: str, servers: int, column:
     digits = 2 if factor == 100.0 else 4
     mean = f"{factor * found.mean:.{digits}f}"
     if config == "ring":
-        return [f"{mean} (s = {factor * found.ring_deviation:.{digits}f})", ""]
-    mark = "" if found.within is None else (" within" if found.within else " beyond")
+        spread = ("" if math.isnan(found.ring_deviation)
+                  else f" (s = {factor * found.ring_deviation:.{digits}f})")
+        return [mean + spread, ""]
+    better = (found.difference > 0) == (column == "valid_top1")
+    mark = "" if found.within is None else (" within" if found.within else
+                                            (" better" if better else " worse"))
     error = "" if math.isnan(found.error) else f" +- {factor * found.error:.{digits}f}"
     return [mean, f"{factor * found.difference:+.{digits}f}{error}{mark}"]
 
@@ -131,7 +148,7 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__)
         return 0
     try:
-        rows = results.read(Path(arguments[0] if arguments else RESULTS) / "runs.csv", results.RUNS)
+        rows = load(Path(arguments[0]) if arguments else RESULTS)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from optinc_torch import staging
-from optinc_torch.collective import BLOCK_SIZE_DEFAULT
 from optinc_torch.design import Design
 from optinc_torch.errors import Error
 from optinc_torch.feedback import FeedbackStore
@@ -24,6 +23,9 @@ from optinc_torch.signs import negate_alternate
 from optinc_torch.statistics import Recorder, Statistics
 
 LANES_DEFAULT = 2
+# Elements that share a scale. Less than the library's 256: against one large element fewer lose
+# their resolution, for 1.2 % more bytes at 8 bits (docs/evaluation.md).
+BLOCK_SIZE_DEFAULT = 64
 _BUCKETS_MAX = 1 << 16  # a step's buckets have random streams of their own: step * 2^16 + bucket
 
 
@@ -50,8 +52,9 @@ class State:
                     else table
     photonic        the backend photonic's chip, faults and calibration; None: an ideal chip
     rounding        "nearest" or "stochastic", of the quantisation; the latter is keyed by `seed`
-    alternate       negate every second element, the others in the next step, which turns the bias
-                    of the switch's half up into noise
+    block_size      elements that share a scale
+    alternate       negate every second element, the others in the next step, so that the bias of
+                    the switch's half up does not add up over the steps
     warm_up_steps   that many first steps are averaged in float32, without the switch
     exclude         patterns (fnmatch) of names of parameters whose gradients are averaged in
                     float32 always; needs `module`, the model or what DDP wraps
@@ -64,7 +67,7 @@ class State:
     def __init__(self, design: Union[str, os.PathLike, Design], *, bits: Optional[int] = None,
                  error_feedback: bool = False, backend: Optional[str] = None,
                  photonic: Optional[Photonic] = None, rounding: str = "nearest", seed: int = 0,
-                 block_size: int = BLOCK_SIZE_DEFAULT, alternate: bool = False,
+                 block_size: int = BLOCK_SIZE_DEFAULT, alternate: bool = True,
                  chunk_elements: int = 0, threads: int = 1,
                  lanes: int = LANES_DEFAULT, warm_up_steps: int = 0,
                  exclude: Iterable[str] = (), module: Optional[nn.Module] = None,

@@ -21,11 +21,12 @@ from torch import nn
 
 from optinc_torch import _abi
 from optinc_torch._library import LogHandler, runtime
-from optinc_torch.collective import BLOCK_SIZE_DEFAULT, AllreduceReport, _address, _backend
+from optinc_torch.collective import BLOCK_SIZE_DEFAULT as COLLECTIVE_BLOCK_SIZE
+from optinc_torch.collective import AllreduceReport, _address, _backend
 from optinc_torch.design import Design
 from optinc_torch.errors import Error
 from optinc_torch.feedback import FeedbackStore
-from optinc_torch.hook import _BUCKETS_MAX, _named
+from optinc_torch.hook import _BUCKETS_MAX, BLOCK_SIZE_DEFAULT, _named
 from optinc_torch.photonic import Photonic, checked
 from optinc_torch.signs import negate_alternate
 from optinc_torch.statistics import Recorder, Statistics
@@ -40,7 +41,7 @@ class VirtualCollective:
 
     def __init__(self, design: Design, servers: int, *, backend: Optional[str] = None,
                  photonic: Optional[Photonic] = None, rounding: str = "nearest", seed: int = 0,
-                 block_size: int = BLOCK_SIZE_DEFAULT, threads: int = 1) -> None:
+                 block_size: int = COLLECTIVE_BLOCK_SIZE, threads: int = 1) -> None:
         if rounding not in _abi.ROUNDINGS:
             raise ValueError(f"rounding {rounding!r}: nearest or stochastic was expected")
         if not 1 <= servers <= design.ports:
@@ -208,7 +209,7 @@ class VirtualState:
                  bits: Optional[int] = None, error_feedback: bool = False,
                  backend: Optional[str] = None, photonic: Optional[Photonic] = None,
                  rounding: str = "nearest", seed: int = 0,
-                 block_size: int = BLOCK_SIZE_DEFAULT, alternate: bool = False,
+                 block_size: int = BLOCK_SIZE_DEFAULT, alternate: bool = True,
                  measure_every: int = 0, threads: int = 1) -> None:
         self.servers, self.error_feedback, self.rounding = servers, error_feedback, rounding
         self.block_size, self.alternate = block_size, alternate
