@@ -1,7 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Compares designs for N servers and B bits at the same faults: one table (Markdown, on stdout) and
-one picture. robustness.py PROGRAM [--trials N] [--codes N] [--picture FILE.svg]"""
+one picture.
+
+    robustness.py PROGRAM [--trials N] [--codes N] [--picture FILE.svg] [--folder DIR] [--only TEXT]
+
+Training takes minutes: --folder keeps the designs, and one that is there is not made again. --only
+takes the designs whose names hold TEXT.
+"""
 
 import argparse
 import json
@@ -11,16 +17,26 @@ import tempfile
 
 PHASES = [0.005, 0.01, 0.02]
 SPLITTERS = [0.005, 0.01, 0.02]
-PICTURE = [0.001, 0.003, 0.01, 0.02, 0.04]
+PICTURE = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.02, 0.04]
+SMALL = ["--structure", "4-24-24-24-24-4", "--epochs", "600", "--batch", "256", "--squared-epochs",
+         "20", "--seed", "2"]
+NOISE = ["--unit-noise", "0.005", "--cycles", "1"]
+RELU = ["--activation", "relu", "--gap", "0.5"]
+# name, how it is made (constructed where no structure is given), hardware
 DESIGNS = [
-    ("ReLU, g 0.5, SVD", ["--activation", "relu", "--gap", "0.5"], []),
-    ("ReLU, g 0.5, direct", ["--activation", "relu", "--gap", "0.5"], ["--mapping", "direct"]),
+    ("ReLU, g 0.5, SVD", RELU, []),
+    ("ReLU, g 0.5, direct", RELU, ["--mapping", "direct"]),
     ("saturating, g 0.5, SVD", ["--gap", "0.5"], []),
     ("saturating, g 0.5, direct", ["--gap", "0.5"], ["--mapping", "direct"]),
     ("saturating, g 0.1, SVD", ["--gap", "0.1"], []),
     ("saturating, g 0.1, direct", ["--gap", "0.1"], ["--mapping", "direct"]),
     ("saturating, g 0.1, direct, electronic bias", ["--gap", "0.1"],
      ["--mapping", "direct", "--bias", "electronic"]),
+    ("trained, 4-24-24-24-24-4", ["--method", "trained", *SMALL], []),
+    ("trained with noise, 4-24-24-24-24-4", ["--method", "trained", *SMALL, *NOISE], []),
+    ("trained, 4-64-128-256-128-64-4", ["--method", "trained", "--seed", "1"], []),
+    ("trained with noise, 4-64-128-256-128-64-4",
+     ["--method", "trained", "--seed", "1", "--epochs", "100", *NOISE], []),
 ]
 
 
@@ -41,24 +57,59 @@ def cell(found):
     return f"{errors:.2g}" if errors else f"< {3.7 / codes:.0e}"
 
 
-def picture(path, curves):
+def picture(path, curves, floor):
+    """curves: (name, uncalibrated, corrected), each a list of (sigma, rate). One colour a design."""
     data = "\n".join(
-        f"$d{i} << EOD\n" + "\n".join(f"{x} {max(y, 1e-7)}" for x, y in points) + "\nEOD"
-        for i, (_, points) in enumerate(curves))
-    plots = ", ".join(f"$d{i} with linespoints title '{name}'"
-                      for i, (name, _) in enumerate(curves))
+        f"${kind}{i} << EOD\n" + "\n".join(f"{x} {max(y, floor)}" for x, y in points) + "\nEOD"
+        for i, (_, *both) in enumerate(curves) for kind, points in zip(("before", "after"), both))
+
+    def plots(kind, titles):
+        return ", ".join(
+            f"${kind}{i} with linespoints linecolor {i + 1} pointtype {i + 4} "
+            + (f"title '{name}'" if titles else "notitle") for i, (name, *_) in enumerate(curves))
+
     script = f"""{data}
-set terminal svg size 860,480 font 'sans-serif,12' background 'white'
+set terminal svg size 1180,470 font 'sans-serif,12' background 'white'
 set output '{path}'
+set multiplot
 set logscale xy
 set format y '10^{{%T}}'
-set yrange [5e-8:1.5]
-set xlabel 'phase sigma = splitter sigma (rad), 8-bit DACs'
-set ylabel 'code error rate (1e-7: none seen)'
-set key outside right
-plot {plots}
+set format x '10^{{%T}}'
+set yrange [{floor / 2}:1.5]
+set xlabel 'phase sigma = splitter sigma (rad)'
+set ylabel 'code error rate (lowest: none seen)'
+set grid linecolor '#dddddd'
+set size 0.335,1
+set origin 0,0
+set title 'uncalibrated'
+plot {plots("before", False)}
+set size 0.665,1
+set origin 0.335,0
+set title 'corrected'
+set ylabel ' '
+set key outside right samplen 2
+plot {plots("after", True)}
 """
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
+
+
+def make(arguments, folder, made):
+    path = folder / ("-".join(made).replace("--", "") + ".safetensors")
+    if not path.exists():
+        method = [] if "--method" in made else ["--method", "constructed"]
+        run(arguments.program, "design", "--servers", 4, "--bits", 8, *method, *made, "-o", path)
+    return path
+
+
+def row(arguments, path, hardware, calibration):
+    """The cells of one line of the table."""
+    faults = ([["--phase-sigma", s] for s in PHASES] +
+              [["--splitter-sigma", s] for s in SPLITTERS] +
+              [["--phase-sigma", 0.01, "--splitter-sigma", 0.01, "--dac-bits", 8]])
+    # searching helps where there are steps to search
+    return [cell(rate(arguments, path, hardware + calibration, f))
+            if "--search" not in calibration or "--dac-bits" in f else "as corrected"
+            for f in faults]
 
 
 def main():
@@ -67,41 +118,39 @@ def main():
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--codes", type=int, default=4096)
     parser.add_argument("--picture")
+    parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--only", default="")
     arguments = parser.parse_args()
     heads = ([f"phase {s}" for s in PHASES] + [f"splitter {s}" for s in SPLITTERS] +
              ["both 0.01, 8-bit DACs"])
-    faults = ([["--phase-sigma", s] for s in PHASES] +
-              [["--splitter-sigma", s] for s in SPLITTERS] +
-              [["--phase-sigma", 0.01, "--splitter-sigma", 0.01, "--dac-bits", 8]])
-    print("| design | calibration | MZIs | longest way | margin | " + " | ".join(heads) + " |")
-    print("|" + " --- |" * (5 + len(heads)))
+    device = pathlib.Path(__file__).parents[1] / "devices/published-conservative.yaml"
+    print("| design | calibration | MZIs | depth | longest way | margin | " + " | ".join(heads) +
+          " |")
+    print("|" + " --- |" * (6 + len(heads)))
     curves = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or pathlib.Path(temporary)
+        folder.mkdir(exist_ok=True)
         for name, made, hardware in DESIGNS:
-            path = pathlib.Path(folder) / "d.safetensors"
-            run(arguments.program, "design", "--servers", 4, "--bits", 8, "--method",
-                "constructed", *made, "-o", path)
+            if arguments.only not in name:
+                continue
+            path = make(arguments, folder, made)
             margin = run(arguments.program, "verify", path)["margin_min"]
-            built = run(arguments.program, "inspect", path, *hardware, "--device",
-                        pathlib.Path(__file__).parents[1] / "devices/published-conservative.yaml")
+            built = run(arguments.program, "inspect", path, *hardware, "--device", device)
             for calibration, flags in [("none", []), ("corrected", ["--correct"]),
                                        ("searched", ["--correct", "--search"])]:
                 if calibration == "searched" and "direct" not in hardware:
                     continue  # meshes are larger, and their bar states stay out of reach
-                # searching helps where there are steps to search
-                cells = [cell(rate(arguments, path, hardware + flags, f))
-                         if calibration != "searched" or "--dac-bits" in f else "as corrected"
-                         for f in faults]
-                print(f"| {name} | {calibration} | {built['mzis_built']} | "
-                      f"{built['loss_db_max']:.1f} dB | {margin:.3g} | " + " | ".join(cells) + " |",
-                      flush=True)
-                if arguments.picture:
-                    curves.append((f"{name}, {calibration}", [
-                        (s, rate(arguments, path, hardware + flags,
-                                 ["--phase-sigma", s, "--splitter-sigma", s, "--dac-bits", 8])[0])
-                        for s in PICTURE]))
+                print(f"| {name} | {calibration} | {built['mzis_built']:,} | "
+                      f"{built['depth_built']} | {built['loss_db_max']:.1f} dB | {margin:.3g} | " +
+                      " | ".join(row(arguments, path, hardware, flags)) + " |", flush=True)
+            if arguments.picture:
+                curves.append((name, *([
+                    (s, rate(arguments, path, hardware + flags,
+                             ["--phase-sigma", s, "--splitter-sigma", s])[0])
+                    for s in PICTURE] for flags in ([], ["--correct"]))))
     if arguments.picture:
-        picture(arguments.picture, curves)
+        picture(arguments.picture, curves, 1 / (arguments.trials * arguments.codes))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "budget.h"
 #include "cli.h"
 #include "describe.h"
 #include "netlist.h"
@@ -161,7 +162,7 @@ static optinc_status each_level(const inspect_request *request, const optinc_des
 static optinc_status print_levels(const inspect_request *request, const optinc_design *design,
                                   const optinc_cost_options *options)
 {
-    uint64_t fibres, switches;
+    uint64_t fibres = 0, switches = 0;
     optinc_status status;
 
     puts("\nlevel  switches  ports  symbols       MZIs each    MZIs all  area mm2   power W  "
@@ -198,33 +199,6 @@ static json_t *json_whole(const inspect_request *request, const optinc_design *d
     return object;
 }
 
-/* DESIGN.md section 11 fixes power_w, latency_ps, loss_db_max and feasible. */
-static void set_budget(json_t *object, const optinc_budget *budget)
-{
-    cli_json_set(object, "power_w", cli_json_number(budget->power_w));
-    cli_json_set(object, "energy_pj", cli_json_number(budget->energy_pj));
-    cli_json_set(object, "latency_ps", cli_json_number(budget->latency_ps));
-    cli_json_set(object, "loss_db_max", cli_json_number(budget->loss_db_max));
-    cli_json_set(object, "received_dbm_min", cli_json_number(budget->received_dbm_min));
-    cli_json_set(object, "gain_db_max", cli_json_number(budget->gain_db_max));
-    cli_json_set(object, "snr_db_min", cli_json_number(budget->snr_db_min));
-    cli_json_set(object, "laser_mw_needed", cli_json_number(budget->laser_mw_needed));
-    cli_json_set(object, "mzis_built", cli_json_count(budget->mzis));
-    cli_json_set(object, "area_built_mm2", cli_json_number(budget->area_mm2));
-    cli_json_set(object, "feasible", json_boolean(budget->feasible));
-    cli_json_set(object, "verdict", json_string(budget->verdict));
-}
-
-static void print_budget(const optinc_budget *budget)
-{
-    printf("built     %" PRIu64 " MZIs, %.6g mm2 with modulators, lasers and amplifiers\n"
-           "power     %.4g W, %.4g pJ a gradient element\nlatency   %.5g ps\n"
-           "loss      %.4g dB on the longest way of a layer; %.4g dBm at the weakest receiver\n"
-           "gain      %.4g dB at most\nbudget    %s\n",
-           budget->mzis, budget->area_mm2, budget->power_w, budget->energy_pj, budget->latency_ps,
-           budget->loss_db_max, budget->received_dbm_min, budget->gain_db_max, budget->verdict);
-}
-
 static void print_head(const inspect_request *request, const optinc_design *design)
 {
     printf(
@@ -251,13 +225,10 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
     char convention[CLI_CONVENTION_SIZE];
     char count[2][CLI_COUNT_TEXT_SIZE];
     optinc_design_cost cost;
-    optinc_budget budget;
     optinc_status status = optinc_design_cost_of(design, &options, &cost);
-    uint64_t fibres, switches;
+    uint64_t fibres = 0, switches = 0;
     json_t *object, *layers, *levels;
 
-    if (status == OPTINC_OK)
-        status = optinc_design_budget(design, &request->options, &cli_log, &budget);
     if (status != OPTINC_OK)
         return status;
     cli_convention(&options, convention);
@@ -268,25 +239,26 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
                "counting  %s\n",
                cli_count_text(cost.mzis, count[0]), cli_count_text(cost.mzis_svd, count[1]),
                cost.area_mm2, convention);
-        print_budget(&budget);
+        if (status == OPTINC_OK)
+            status = cli_print_budget(design, &request->options);
         if (status == OPTINC_OK)
             status = print_levels(request, design, &options);
         return status;
     }
+    object = json_whole(request, design, &cost, convention);
     layers = json_array();
     levels = json_array();
     status = each_layer(design, &options, layers);
     if (status == OPTINC_OK)
+        status = cli_json_budget(object, layers, design, &request->options);
+    if (status == OPTINC_OK)
         status = each_level(request, design, &options, levels, &fibres, &switches);
-    if (status != OPTINC_OK) {
-        json_decref(layers);
-        json_decref(levels);
-        return status;
-    }
-    object = json_whole(request, design, &cost, convention);
-    set_budget(object, &budget);
     cli_json_set(object, "layers", layers);
     cli_json_set(object, "cascade", levels);
+    if (status != OPTINC_OK) {
+        json_decref(object);
+        return status;
+    }
     cli_json_set(object, "switches", cli_json_count(switches));
     cli_json_set(object, "fibres", cli_json_count(fibres));
     cli_print_json(object);

@@ -151,7 +151,8 @@ OPTINC_API const double *optinc_mesh_output_rad(const optinc_mesh *mesh);
     X(laser_efficiency, 1e-4, 1)                                                                   \
     X(laser_area_um2, 0, 1e9)                                                                      \
     X(laser_rin_db_per_hz, -300, 0) /* below -299: none */                                         \
-    X(symbol_rate_gbaud, 0.001, 1e4)
+    X(symbol_rate_gbaud, 0.001, 1e4)                                                               \
+    X(transceiver_energy_pj_per_bit, 0, 1e6) /* of a server's module, both directions */
 
 typedef struct optinc_device {
 #define OPTINC_DEVICE_FIELD(name, low, high) double name;

@@ -149,7 +149,23 @@ typedef struct optinc_layer_budget {
     double latency_ps;
     double area_mm2;
     double power_w;
+    uint64_t dummies;       /* with the loss of an MZI; their area is counted, they take no power */
+    uint32_t depth;         /* MZIs on the longest way */
+    double light_min;       /* amplitude of the worst receiver's largest signal, as launched: 1 */
+    double laser_mw;        /* light launched into all modulators */
+    double oscillator_mw;   /* light of all receivers' local oscillators */
+    double laser_mw_needed; /* into every modulator, for the worst receiver's sensitivity */
 } optinc_layer_budget;
+
+/* What one receiver sees when its layer's inputs are such that its signal is the largest. A row of
+ * zeros has no receiver: NaN. */
+typedef struct optinc_receiver_budget {
+    double loss_db; /* from the light launched into one modulator, modulator included */
+    double received_dbm;
+    double gain_db;
+    double snr_db;      /* infinite without noise */
+    double headroom_db; /* the least of light, gain and noise */
+} optinc_receiver_budget;
 
 /* A whole tree of switches, the servers' own transceivers left out. */
 typedef struct optinc_budget {
@@ -158,6 +174,8 @@ typedef struct optinc_budget {
     double power_w;     /* static phases, receivers, modulators, lasers */
     double energy_pj;   /* of one gradient element through the tree */
     double latency_ps;  /* from a server's modulator to the last receiver */
+    uint64_t depth;     /* MZIs one after another from a server through the tree */
+    double laser_w;     /* electrical, of all lasers and oscillators; part of power_w */
     double loss_db_max; /* of any layer: receivers restore the light between layers */
     double received_dbm_min;
     double gain_db_max;
@@ -166,9 +184,28 @@ typedef struct optinc_budget {
     double laser_mw_needed; /* in every modulator, for the weakest receiver's sensitivity */
     uint32_t limit_level;   /* where it breaks first, or comes closest to it */
     uint32_t limit_layer;   /* counted from 1 */
+    double headroom_db;     /* there: the least of light, gain and noise */
     bool feasible;
     char verdict[256]; /* what breaks first, and what would mend it */
 } optinc_budget;
+
+/* Ways to make a design feasible, each with all else as it is. NaN or 0: that alone does not. */
+typedef struct optinc_remedies {
+    double laser_mw;           /* into every modulator, up to laser_power_mw_max */
+    double oscillator_mw;      /* at every receiver, up to the same */
+    double symbol_rate_gbaud;  /* slower than the device's, down to a thousandth */
+    double mzi_loss_db;        /* MZIs of at most this loss */
+    uint32_t mzis_between;     /* regeneration (receivers and modulators) after so many MZIs */
+    double direct_headroom_db; /* of all layers mapped by trees, where that is feasible */
+} optinc_remedies;
+
+/* What moving one gradient element costs, in pJ, with transceivers of transceiver_energy_pj_per_bit
+ * at every server, which send and receive at the same time. Servers: all ports. */
+typedef struct optinc_energy {
+    double optinc;     /* B bits from every server, and the switch */
+    double ring_same;  /* ring of B-bit codes: 2 (N-1)/N of B bits from every server */
+    double ring_float; /* the same with 32-bit floats */
+} optinc_energy;
 
 /* The budget of one layer; the circuit comes from options->mapping and so on, the constants from
  * options->device. layers [layer_count] of that level's unit. */
@@ -176,10 +213,23 @@ OPTINC_API optinc_status optinc_unit_budget(const optinc_unit *unit,
                                             const optinc_photonic_options *options,
                                             const optinc_log *log,
                                             optinc_layer_budget *layers) OPTINC_WARN_UNUSED;
+/* The receivers of all layers one after the other, receivers [sum of the layers' rows]. */
+OPTINC_API optinc_status
+optinc_unit_receivers(const optinc_unit *unit, const optinc_photonic_options *options,
+                      const optinc_log *log, optinc_receiver_budget *receivers) OPTINC_WARN_UNUSED;
 OPTINC_API optinc_status optinc_design_budget(const optinc_design *design,
                                               const optinc_photonic_options *options,
                                               const optinc_log *log,
                                               optinc_budget *budget) OPTINC_WARN_UNUSED;
+
+/* The loss in `mzi_loss_db` is found to 1 %. Budgets a dozen times where the design is infeasible. */
+OPTINC_API optinc_status optinc_design_remedies(const optinc_design *design,
+                                                const optinc_photonic_options *options,
+                                                const optinc_log *log,
+                                                optinc_remedies *remedies) OPTINC_WARN_UNUSED;
+OPTINC_API optinc_energy optinc_design_energy(const optinc_design *design,
+                                              const optinc_device *device,
+                                              const optinc_budget *budget);
 
 #ifdef __cplusplus
 }

@@ -67,6 +67,7 @@ optinc_device optinc_device_ideal(void)
         .laser_area_um2 = 120000,
         .laser_rin_db_per_hz = -300,
         .symbol_rate_gbaud = 10,
+        .transceiver_energy_pj_per_bit = 21.25,
     };
 }
 

@@ -11,52 +11,126 @@
 #include "base/memory.h"
 #include "optics/cell.h"
 #include "optics/photonic.h"
+#include "synthesis/budget.h"
 
 #define UM2_PER_MM2 1e6
 #define LIGHT_UM_PER_PS 299.792458
 /* Errors of 1e-10 a decision. */
 #define SIGMAS_NEEDED 6.5
 
-static double decibel(double power_ratio)
+double oi_decibel(double power_ratio)
 {
     return 10 * log10(power_ratio);
 }
 
-/* The worst receiver: matrix [rows, cols] complex with the losses in it. */
-static void find_worst(const oi_photonic_layer *layer, const optinc_device *device,
-                       const double *matrix, optinc_layer_budget *budget)
+double oi_snr_db_needed(const optinc_unit *unit)
 {
-    double launched_dbm = decibel(device->laser_power_mw) - device->modulator_loss_db;
-    double sigma = oi_receiver_sigma(device), share = oi_intensity_noise(device);
-    const double *gain = optinc_circuit_gain(layer->circuit);
+    return 2 * oi_decibel(2 * SIGMAS_NEEDED * (3.0 * unit->spec.ports + 3));
+}
 
-    budget->received_dbm_min = budget->snr_db_min = INFINITY;
+double oi_received_dbm(const optinc_device *device, double light)
+{
+    return oi_decibel(device->laser_power_mw) - device->modulator_loss_db + 2 * oi_decibel(light);
+}
+
+double oi_snr_db(const optinc_device *device, double light)
+{
+    double noise = hypot(oi_receiver_sigma(device), oi_intensity_noise(device) * light);
+
+    return noise > 0 ? 2 * oi_decibel(light / noise) : INFINITY;
+}
+
+oi_headroom oi_find_headroom(const optinc_device *device, double received_dbm, double gain_db,
+                             double snr_db, double snr_db_needed)
+{
+    oi_headroom found = {received_dbm - device->detector_sensitivity_dbm, OI_HEADROOM_LIGHT};
+
+    if (device->receiver_gain_db_max - gain_db < found.db)
+        found = (oi_headroom){device->receiver_gain_db_max - gain_db, OI_HEADROOM_GAIN};
+    if (snr_db - snr_db_needed < found.db)
+        found = (oi_headroom){snr_db - snr_db_needed, OI_HEADROOM_NOISE};
+    return found;
+}
+
+/* Row r of matrix [rows, cols], complex with the losses in it; *light: the amplitude of its largest
+ * signal. */
+static optinc_receiver_budget receiver_budget(const oi_photonic_layer *layer,
+                                              const optinc_device *device, double snr_db_needed,
+                                              const double *matrix, uint32_t r, double *light)
+{
+    optinc_receiver_budget found = {NAN, NAN, NAN, NAN, NAN};
+    double target = 0;
+
+    *light = 0;
+    if (optinc_circuit_gain(layer->circuit)[r] == 0)
+        return found;
+    for (uint32_t c = 0; c < layer->inputs; c++) {
+        size_t at = (size_t)r * layer->inputs + c;
+
+        *light += hypot(matrix[2 * at], matrix[2 * at + 1]);
+        target += fabs(layer->target[at]);
+    }
+    /* A saturating unit is a limiting amplifier: its swing counts, its slope is free. */
+    if (layer->activation == OPTINC_ACTIVATION_SATURATING)
+        target = fmin(target, 1);
+    found.received_dbm = oi_received_dbm(device, *light);
+    found.loss_db = oi_decibel(device->laser_power_mw) - found.received_dbm;
+    found.gain_db = 2 * oi_decibel(target / *light);
+    found.snr_db = oi_snr_db(device, *light);
+    found.headroom_db =
+        oi_find_headroom(device, found.received_dbm, found.gain_db, found.snr_db, snr_db_needed).db;
+    return found;
+}
+
+/* receivers [rows] may be NULL. */
+static void find_worst(const oi_photonic_layer *layer, const optinc_device *device,
+                       double snr_db_needed, const double *matrix, optinc_layer_budget *budget,
+                       optinc_receiver_budget *receivers)
+{
+    budget->received_dbm_min = budget->snr_db_min = budget->light_min = INFINITY;
     budget->gain_db_max = -INFINITY;
     for (uint32_t r = 0; r < layer->rows; r++) {
-        double largest = 0, target = 0, noise;
+        double light;
+        optinc_receiver_budget found =
+            receiver_budget(layer, device, snr_db_needed, matrix, r, &light);
 
-        if (gain[r] == 0)
+        if (receivers)
+            receivers[r] = found;
+        if (isnan(found.loss_db))
             continue;
-        for (uint32_t c = 0; c < layer->inputs; c++) {
-            size_t at = (size_t)r * layer->inputs + c;
-
-            largest += hypot(matrix[2 * at], matrix[2 * at + 1]);
-            target += fabs(layer->target[at]);
-        }
-        /* A saturating unit is a limiting amplifier: its swing counts, its slope is free. */
-        if (layer->activation == OPTINC_ACTIVATION_SATURATING)
-            target = fmin(target, 1);
-        noise = hypot(sigma, share * largest);
-        budget->received_dbm_min =
-            fmin(budget->received_dbm_min, launched_dbm + 2 * decibel(largest));
-        budget->gain_db_max = fmax(budget->gain_db_max, 2 * decibel(target / largest));
-        if (noise > 0)
-            budget->snr_db_min = fmin(budget->snr_db_min, 2 * decibel(largest / noise));
+        budget->light_min = fmin(budget->light_min, light);
+        budget->received_dbm_min = fmin(budget->received_dbm_min, found.received_dbm);
+        budget->gain_db_max = fmax(budget->gain_db_max, found.gain_db);
+        budget->snr_db_min = fmin(budget->snr_db_min, found.snr_db);
     }
 }
 
+/* Area and power of a layer. One laser a modulator; a receiver has two diodes and an amplifier. */
+static void add_up(const oi_photonic_layer *layer, const optinc_device *device,
+                   optinc_layer_budget *budget)
+{
+    optinc_circuit_info info = optinc_circuit_describe(layer->circuit);
+    double cells = (double)(info.mzi_count + info.dummy_count);
+    double area_um2 = cells * device->mzi_length_um * device->mzi_width_um +
+                      layer->inputs * (device->modulator_length_um * device->modulator_width_um +
+                                       device->laser_area_um2) +
+                      layer->rows * device->amplifier_area_um2;
+    double power_mw;
+
+    budget->laser_mw = layer->inputs * device->laser_power_mw;
+    budget->oscillator_mw = layer->rows * device->local_oscillator_power_mw;
+    /* fJ per bit times 2 bits a symbol times Gbaud is uW */
+    power_mw =
+        info.phase_sum_rad / OI_PI * device->shifter_pi_power_mw +
+        layer->inputs * 2e-3 * device->modulator_energy_fj_per_bit * device->symbol_rate_gbaud +
+        layer->rows * (2 * device->detector_power_mw + device->amplifier_power_mw) +
+        (budget->laser_mw + budget->oscillator_mw) / device->laser_efficiency;
+    budget->area_mm2 = area_um2 / UM2_PER_MM2;
+    budget->power_w = 1e-3 * power_mw;
+}
+
 static optinc_status layer_budget(const oi_photonic *photonic, uint32_t l,
-                                  optinc_layer_budget *budget)
+                                  optinc_layer_budget *budget, optinc_receiver_budget *receivers)
 {
     const oi_photonic_layer *layer = &photonic->layers[l];
     const optinc_device *device = &photonic->options.device;
@@ -71,93 +145,83 @@ static optinc_status layer_budget(const oi_photonic *photonic, uint32_t l,
     if (matrix)
         status = optinc_circuit_compile(layer->circuit, &lossy, NULL, matrix);
     if (!status) {
-        double area_um2, power_mw;
-
-        *budget = (optinc_layer_budget){
-            .mzis = info.mzi_count, .modulators = layer->inputs, .receivers = layer->rows};
-        find_worst(layer, device, matrix, budget);
+        *budget = (optinc_layer_budget){.mzis = info.mzi_count,
+                                        .modulators = layer->inputs,
+                                        .receivers = layer->rows,
+                                        .dummies = info.dummy_count,
+                                        .depth = info.path_mzis_max};
+        find_worst(layer, device, oi_snr_db_needed(photonic->unit), matrix, budget, receivers);
         budget->loss_db_max = device->modulator_loss_db + info.path_mzis_max * device->mzi_loss_db +
                               info.path_splitters_max * device->splitter_loss_db +
                               1e-4 * length_um * device->waveguide_loss_db_per_cm;
         budget->latency_ps =
             length_um * device->group_index / LIGHT_UM_PER_PS + device->amplifier_latency_ps;
-        /* One laser a modulator; a receiver has two diodes and an amplifier. */
-        area_um2 = (double)info.mzi_count * device->mzi_length_um * device->mzi_width_um +
-                   layer->inputs * (device->modulator_length_um * device->modulator_width_um +
-                                    device->laser_area_um2) +
-                   layer->rows * device->amplifier_area_um2;
-        /* fJ per bit times 2 bits a symbol times Gbaud is uW */
-        power_mw = info.phase_sum_rad / OI_PI * device->shifter_pi_power_mw +
-                   layer->inputs *
-                       (2e-3 * device->modulator_energy_fj_per_bit * device->symbol_rate_gbaud +
-                        device->laser_power_mw / device->laser_efficiency) +
-                   layer->rows * (2 * device->detector_power_mw + device->amplifier_power_mw +
-                                  device->local_oscillator_power_mw / device->laser_efficiency);
-        budget->area_mm2 = area_um2 / UM2_PER_MM2;
-        budget->power_w = 1e-3 * power_mw;
+        budget->laser_mw_needed =
+            device->laser_power_mw *
+            pow(10, (device->detector_sensitivity_dbm - budget->received_dbm_min) / 10);
+        add_up(layer, device, budget);
     }
     oi_free(matrix);
+    return status;
+}
+
+static optinc_status unit_budget(const optinc_unit *unit, const optinc_photonic_options *options,
+                                 const optinc_log *log, optinc_layer_budget *layers,
+                                 optinc_receiver_budget *receivers)
+{
+    optinc_layer_budget unused;
+    oi_photonic *photonic = NULL;
+    optinc_status status = oi_photonic_create(unit, options, log, &photonic);
+
+    for (uint32_t l = 0; l < unit->layer_count && !status; l++) {
+        status = layer_budget(photonic, l, layers ? &layers[l] : &unused, receivers);
+        if (receivers)
+            receivers += unit->layers[l].rows;
+    }
+    oi_photonic_destroy(&photonic);
     return status;
 }
 
 optinc_status optinc_unit_budget(const optinc_unit *unit, const optinc_photonic_options *options,
                                  const optinc_log *log, optinc_layer_budget *layers)
 {
-    oi_photonic *photonic = NULL;
-    optinc_status status;
-
-    if (!unit || !layers)
-        return OPTINC_ERR_INVALID_ARGUMENT;
-    status = oi_photonic_create(unit, options, log, &photonic);
-    for (uint32_t l = 0; l < unit->layer_count && !status; l++)
-        status = layer_budget(photonic, l, &layers[l]);
-    oi_photonic_destroy(&photonic);
-    return status;
+    return unit && layers ? unit_budget(unit, options, log, layers, NULL)
+                          : OPTINC_ERR_INVALID_ARGUMENT;
 }
 
-/* Headroom of a layer in dB, the least of three: light above the detector's sensitivity, gain below
- * the amplifier's, signal above the noise. */
-typedef struct headroom {
-    double db;
-    enum { LIGHT, GAIN, NOISE } kind;
-} headroom;
-
-static headroom find_headroom(const optinc_layer_budget *layer, const optinc_device *device,
-                              double snr_db_needed)
+optinc_status optinc_unit_receivers(const optinc_unit *unit, const optinc_photonic_options *options,
+                                    const optinc_log *log, optinc_receiver_budget *receivers)
 {
-    headroom found = {layer->received_dbm_min - device->detector_sensitivity_dbm, LIGHT};
-
-    if (device->receiver_gain_db_max - layer->gain_db_max < found.db)
-        found = (headroom){device->receiver_gain_db_max - layer->gain_db_max, GAIN};
-    if (layer->snr_db_min - snr_db_needed < found.db)
-        found = (headroom){layer->snr_db_min - snr_db_needed, NOISE};
-    return found;
+    return unit && receivers ? unit_budget(unit, options, log, NULL, receivers)
+                             : OPTINC_ERR_INVALID_ARGUMENT;
 }
 
-static void write_verdict(optinc_budget *budget, const optinc_device *device, headroom worst)
+static void write_verdict(optinc_budget *budget, const optinc_device *device, oi_headroom worst)
 {
     char where[48];
     size_t size = sizeof budget->verdict;
 
+    budget->headroom_db = worst.db;
     budget->feasible = worst.db >= 0;
     snprintf(where, sizeof where, "level %u, layer %u", budget->limit_level, budget->limit_layer);
     if (budget->feasible)
         snprintf(budget->verdict, size, "feasible; least headroom %.1f dB (%s) at %s", worst.db,
-                 worst.kind == LIGHT  ? "light at a receiver"
-                 : worst.kind == GAIN ? "gain of a receiver"
-                                      : "signal over noise",
+                 worst.kind == OI_HEADROOM_LIGHT  ? "light at a receiver"
+                 : worst.kind == OI_HEADROOM_GAIN ? "gain of a receiver"
+                                                  : "signal over noise",
                  where);
-    else if (worst.kind == LIGHT && budget->laser_mw_needed <= device->laser_power_mw_max)
+    else if (worst.kind == OI_HEADROOM_LIGHT &&
+             budget->laser_mw_needed <= device->laser_power_mw_max)
         snprintf(budget->verdict, size,
                  "not feasible: light is %.1f dB too weak at %s; %.3g mW into every modulator "
                  "would mend it",
                  -worst.db, where, budget->laser_mw_needed);
-    else if (worst.kind == LIGHT)
+    else if (worst.kind == OI_HEADROOM_LIGHT)
         snprintf(budget->verdict, size,
                  "not feasible: light is %.1f dB too weak at %s, more than any laser makes up for; "
                  "it needs shallower circuits (segmented or direct) or MZIs of less loss",
                  -worst.db, where);
-    else if (worst.kind == GAIN)
+    else if (worst.kind == OI_HEADROOM_GAIN)
         snprintf(
             budget->verdict, size,
             "not feasible: a receiver needs %.1f dB more gain at %s; a layer split in two with "
@@ -171,7 +235,7 @@ static void write_verdict(optinc_budget *budget, const optinc_device *device, he
 }
 
 /* Adds the units of one level, which work side by side. */
-static void add_level(optinc_budget *budget, const optinc_unit *unit,
+static void add_level(optinc_budget *budget, const optinc_unit *unit, const optinc_device *device,
                       const optinc_layer_budget *layers, double units)
 {
     for (uint32_t l = 0; l < unit->layer_count; l++) {
@@ -181,6 +245,9 @@ static void add_level(optinc_budget *budget, const optinc_unit *unit,
         budget->area_mm2 += units * layer->area_mm2;
         budget->power_w += units * layer->power_w;
         budget->latency_ps += layer->latency_ps;
+        budget->depth += layer->depth;
+        budget->laser_w +=
+            units * 1e-3 * (layer->laser_mw + layer->oscillator_mw) / device->laser_efficiency;
         budget->loss_db_max = fmax(budget->loss_db_max, layer->loss_db_max);
         budget->received_dbm_min = fmin(budget->received_dbm_min, layer->received_dbm_min);
         budget->gain_db_max = fmax(budget->gain_db_max, layer->gain_db_max);
@@ -191,21 +258,23 @@ static void add_level(optinc_budget *budget, const optinc_unit *unit,
 static optinc_status budget_levels(const optinc_design *design,
                                    const optinc_photonic_options *options, const optinc_log *log,
                                    optinc_layer_budget *layers, optinc_budget *budget,
-                                   headroom *worst)
+                                   oi_headroom *worst)
 {
     double units = 1;
 
     for (uint32_t level = optinc_design_level_count(design); level-- > 0;) {
         const optinc_unit *unit = optinc_design_unit(design, level);
-        double needed = 2 * decibel(2 * SIGMAS_NEEDED * (3.0 * unit->spec.ports + 3));
+        double needed = oi_snr_db_needed(unit);
         optinc_status status = optinc_unit_budget(unit, options, log, layers);
 
         if (status)
             return status;
-        add_level(budget, unit, layers, units);
+        add_level(budget, unit, &options->device, layers, units);
         budget->snr_db_needed = fmax(budget->snr_db_needed, needed);
         for (uint32_t l = 0; l < unit->layer_count; l++) {
-            headroom found = find_headroom(&layers[l], &options->device, needed);
+            oi_headroom found =
+                oi_find_headroom(&options->device, layers[l].received_dbm_min,
+                                 layers[l].gain_db_max, layers[l].snr_db_min, needed);
 
             if (found.db < worst->db) {
                 *worst = found;
@@ -224,7 +293,7 @@ optinc_status optinc_design_budget(const optinc_design *design,
 {
     const optinc_photonic_options defaults = optinc_photonic_defaults();
     optinc_layer_budget *layers;
-    headroom worst = {INFINITY, LIGHT};
+    oi_headroom worst = {INFINITY, OI_HEADROOM_LIGHT};
     optinc_status status;
 
     if (!design || !budget)

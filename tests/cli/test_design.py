@@ -92,6 +92,33 @@ class Design(ProgramTest):
             self.assertLess(smaller["mzis"], got["mzis"])
             self.assertIn("diagonal of min(rows, cols)", smaller["convention"])
 
+    def test_inspect_budget(self):
+        """Every layer and receiver; the whole is made of them, and what would mend it is told."""
+        path = self.design("d.safetensors", 4, 8)
+        device = pathlib.Path(__file__).resolve().parents[2] / "devices/published-conservative.yaml"
+        got = self.good_json("inspect", path, "--device", device)
+        for layer in got["layers"]:
+            receivers = layer["receivers"]
+            self.assertEqual(len(receivers), layer["rows"])
+            for name, worst in (("received_dbm", min), ("snr_db", min), ("gain_db", max)):
+                key = {"received_dbm": "received_dbm_min", "snr_db": "snr_db_min",
+                       "gain_db": "gain_db_max"}[name]
+                self.assertAlmostEqual(layer[key], worst(r[name] for r in receivers))
+            self.assertEqual(layer["laser_mw"], layer["cols"])  # 1 mW into every modulator
+        for key in ("power_w", "latency_ps", "mzis_built", "depth_built"):
+            self.assertAlmostEqual(got[key], sum(layer[key] for layer in got["layers"]))
+        self.assertFalse(got["feasible"])
+        self.assertAlmostEqual(got["headroom_db"], min(
+            r["headroom_db"] for layer in got["layers"] for r in layer["receivers"]))
+        self.assertGreater(got["remedies"]["direct_headroom_db"], 0)
+        self.assertEqual(got["element_ring_float_pj"], 2 * 3 * 32 * 21.25)
+        self.assertAlmostEqual(got["element_pj"], 4 * 8 * 21.25 + got["energy_pj"])
+        out = self.good("inspect", path, "--device", device)
+        self.assertIn("mends     ", out)
+        self.assertIn("or trees (--mapping direct)", out)
+        self.assertNotIn("remedies", self.good_json("inspect", path, "--device", device,
+                                                    "--mapping", "direct"))
+
     def test_stochastic(self):
         path = self.design("d.safetensors", 4, 4, "--variant", "stochastic")
         got = self.good_json("verify", path)

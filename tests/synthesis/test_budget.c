@@ -75,6 +75,139 @@ static void test_by_hand(void **state)
     optinc_design_destroy(&design);
 }
 
+/* The same line's layer, receiver and energy. A ring of two servers moves each element twice over one
+ * link: 2 (N-1) B bits. */
+static void test_parts_by_hand(void **state)
+{
+    optinc_design *design = line_design(1);
+    const optinc_unit *unit = optinc_design_unit(design, 0);
+    optinc_photonic_options options = optinc_photonic_defaults();
+    optinc_device *device = &options.device;
+    optinc_layer_budget layer;
+    optinc_receiver_budget receiver;
+    optinc_budget budget;
+    optinc_energy energy;
+    double snr_db = 20 * log10(2e-3 * pow(10, -3.5 / 20) / (10e-12 * sqrt(5e9)));
+
+    (void)state;
+    device->mzi_loss_db = 2;
+    device->modulator_loss_db = 1.5;
+    device->receiver_noise_pa_per_sqrt_hz = 10;
+    device->laser_power_mw = 2;
+    device->local_oscillator_power_mw = 0.5;
+    memset(&layer, 0xA5, sizeof layer);
+    memset(&receiver, 0xA5, sizeof receiver);
+    assert_int_equal(optinc_unit_budget(unit, &options, NULL, &layer), OPTINC_OK);
+    assert_int_equal(optinc_unit_receivers(unit, &options, NULL, &receiver), OPTINC_OK);
+    assert_true(layer.depth == 1 && layer.mzis == 1 && layer.dummies == 0);
+    assert_true(near(layer.laser_mw, 2) && near(layer.oscillator_mw, 0.5));
+    assert_true(near(layer.light_min, pow(10, -0.1)));
+    /* 2 mW less 3.5 dB is that much above -25 dBm */
+    assert_true(near(layer.laser_mw_needed, 2 * pow(10, (-25 - 10 * log10(2) + 3.5) / 10)));
+    assert_true(near(receiver.loss_db, 3.5));
+    assert_true(near(receiver.received_dbm, 10 * log10(2) - 3.5));
+    assert_true(near(receiver.gain_db, 20 * log10(3) + 2));
+    /* 2 mW and 0.5 mW: the product is that of 1 mW and 1 mW */
+    assert_true(near(receiver.snr_db, snr_db));
+    assert_true(near(receiver.headroom_db,
+                     fmin(receiver.received_dbm + 25, snr_db - 20 * log10(2 * 6.5 * (3 * 2 + 3)))));
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_true(near(budget.laser_w, 2.5e-3 / 0.2));
+    assert_true(near(budget.headroom_db, receiver.headroom_db));
+    assert_int_equal(budget.depth, 1);
+    device->transceiver_energy_pj_per_bit = 20;
+    energy = optinc_design_energy(design, device, &budget);
+    assert_true(near(energy.optinc, 2 * 2 * 20 + budget.energy_pj));
+    assert_true(near(energy.ring_same, 2 * 1 * 2 * 20) && near(energy.ring_float, 2 * 1 * 32 * 20));
+    optinc_design_destroy(&design);
+}
+
+/* What the line lacks in dB, by hand, is what each remedy must give. */
+static void test_remedies(void **state)
+{
+    optinc_design *design = line_design(1);
+    optinc_photonic_options options = optinc_photonic_defaults();
+    optinc_device *device = &options.device;
+    optinc_remedies remedies;
+    double lacks_db;
+
+    (void)state;
+    /* light: -11.5 - 30 dBm, 16.5 dB below the sensitivity */
+    device->modulator_loss_db = 11.5;
+    device->mzi_loss_db = 30;
+    memset(&remedies, 0xA5, sizeof remedies);
+    assert_int_equal(optinc_design_remedies(design, &options, NULL, &remedies), OPTINC_OK);
+    assert_true(near(remedies.laser_mw, pow(10, 1.65)));
+    assert_true(isnan(remedies.oscillator_mw) && isnan(remedies.symbol_rate_gbaud));
+    assert_true(remedies.mzi_loss_db <= 13.5 && remedies.mzi_loss_db >= 13.5 - 30.0 / 256);
+    assert_int_equal(remedies.mzis_between, 0);
+    /* noise alone: 2 sqrt(P_lo P) over i sqrt(B), so all three count alike */
+    device->mzi_loss_db = 0;
+    device->modulator_loss_db = 0;
+    device->receiver_noise_pa_per_sqrt_hz = 1000;
+    lacks_db = 20 * log10(2 * 6.5 * 9) - 20 * log10(2e-3 / (1e-9 * sqrt(5e9)));
+    assert_true(lacks_db > 1);
+    assert_int_equal(optinc_design_remedies(design, &options, NULL, &remedies), OPTINC_OK);
+    assert_true(near(remedies.laser_mw, pow(10, lacks_db / 10)));
+    assert_true(near(remedies.oscillator_mw, pow(10, lacks_db / 10)));
+    assert_true(near(remedies.symbol_rate_gbaud, 10 * pow(10, -lacks_db / 10)));
+    assert_true(isnan(remedies.mzi_loss_db) && isnan(remedies.direct_headroom_db));
+    device->laser_power_mw_max = pow(10, lacks_db / 10) - 0.01;
+    assert_int_equal(optinc_design_remedies(design, &options, NULL, &remedies), OPTINC_OK);
+    assert_true(isnan(remedies.laser_mw) && isnan(remedies.oscillator_mw));
+    /* nothing to mend */
+    device->receiver_noise_pa_per_sqrt_hz = 0;
+    assert_int_equal(optinc_design_remedies(design, &options, NULL, &remedies), OPTINC_OK);
+    assert_true(isnan(remedies.symbol_rate_gbaud) && isnan(remedies.mzi_loss_db));
+    optinc_design_destroy(&design);
+}
+
+/* The constructed switch in lossy meshes: trees mend it, and each remedy, applied, makes it feasible
+ * at no more than its own price. */
+static void test_remedies_work(void **state)
+{
+    const optinc_construct_options construct = {.activation = OPTINC_ACTIVATION_SATURATING,
+                                                .gap = 0.1};
+    optinc_photonic_options options = optinc_photonic_defaults(), mended;
+    optinc_design *design = NULL;
+    optinc_remedies remedies;
+    optinc_budget budget;
+    optinc_spec spec;
+
+    (void)state;
+    options.device.mzi_loss_db = 0.99;
+    options.device.modulator_loss_db = 1.2;
+    options.device.receiver_noise_pa_per_sqrt_hz = 17.25;
+    options.device.laser_power_mw_max = 100;
+    assert_int_equal(optinc_spec_single(4, 8, OPTINC_VARIANT_HALF_UP, NULL, &spec), OPTINC_OK);
+    assert_int_equal(optinc_construct(&spec, &construct, NULL, &design), OPTINC_OK);
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_false(budget.feasible);
+    assert_int_equal(optinc_design_remedies(design, &options, NULL, &remedies), OPTINC_OK);
+    for (int i = 0; i < 5; i++) {
+        mended = options;
+        if (i == 0)
+            mended.device.laser_power_mw = 1.0001 * remedies.laser_mw;
+        else if (i == 1)
+            mended.device.local_oscillator_power_mw = 1.0001 * remedies.oscillator_mw;
+        else if (i == 2)
+            mended.device.symbol_rate_gbaud = 0.9999 * remedies.symbol_rate_gbaud;
+        else if (i == 3)
+            mended.device.mzi_loss_db = remedies.mzi_loss_db;
+        else
+            mended.direct = true;
+        assert_int_equal(optinc_design_budget(design, &mended, NULL, &budget), OPTINC_OK);
+        if (!(budget.feasible && budget.headroom_db >= 0))
+            fail_msg("remedy %d leaves %g dB", i, budget.headroom_db);
+        if (!(i == 4 || budget.headroom_db < 0.1))
+            fail_msg("remedy %d is %g dB more than needed", i, budget.headroom_db);
+        if (i == 4)
+            assert_true(near(budget.headroom_db, remedies.direct_headroom_db));
+    }
+    assert_true(remedies.mzis_between >= 1 && remedies.mzis_between < 14);
+    optinc_design_destroy(&design);
+}
+
 /* A rectangle as deep as 64 modes twice at 0.99 dB a cell passes nothing, and no laser helps; with
  * the device's gain at its limit, or with noise, it is those that break first. */
 static void test_verdicts(void **state)
@@ -142,9 +275,9 @@ static void test_constructed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_verdicts),
-        cmocka_unit_test(test_constructed),
+        cmocka_unit_test(test_by_hand),  cmocka_unit_test(test_parts_by_hand),
+        cmocka_unit_test(test_remedies), cmocka_unit_test(test_remedies_work),
+        cmocka_unit_test(test_verdicts), cmocka_unit_test(test_constructed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

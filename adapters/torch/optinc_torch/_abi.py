@@ -91,7 +91,7 @@ DEVICE_VALUES = (
     "receiver_shot_noise", "receiver_bandwidth_ghz", "receiver_gain_db_max", "amplifier_power_mw",
     "amplifier_area_um2", "amplifier_latency_ps", "dac_power_mw", "dac_area_um2", "adc_power_mw", "adc_area_um2",
     "laser_power_mw", "laser_power_mw_max", "local_oscillator_power_mw", "laser_efficiency",
-    "laser_area_um2", "laser_rin_db_per_hz", "symbol_rate_gbaud")
+    "laser_area_um2", "laser_rin_db_per_hz", "symbol_rate_gbaud", "transceiver_energy_pj_per_bit")
 
 
 class Device(c.Structure):
