@@ -137,13 +137,12 @@ def tasks() -> list[Task]:
     errors = ["b8-error-1e-3", "b8-error-1e-2", "b8-error-1e-1", "b8-trained", "b8-chip",
               "b8-chip-raw"]
     few = ["ring", "b8-mended", "b8-ef"]
-    three, five, ten = range(1, 4), range(1, 6), range(1, 11)
+    one, three, five, ten = (range(1, seeds + 1) for seeds in (1, 3, 5, 10))
     wanted = (_tasks("llama", main, 4, three) + _tasks("llama", bits, 4, three)
               + _tasks("llama", errors, 4, three) + _tasks("resnet50", few, 4, three)
               + _tasks("llama", main, 4, ten) + _tasks("llama-fast", main, 4, five)
-              + _tasks("llama", few, 8, three) + _tasks("llama", few, 16, three)
-              + _tasks("resnet50-full", few[:2], 2, range(1, 2))
-              + _tasks("llama-paper", few[:2], 2, range(1, 2))
+              + _tasks("llama", few[:2], 8, three) + _tasks("resnet50-full", few[:2], 2, one)
+              + _tasks("llama-paper", few[:2], 2, one) + _tasks("llama", few[:2], 16, three)
               + _tasks("llama", more, 4, five) + _tasks("resnet50", ["b4-mended"], 4, three)
               + _tasks("llama", bits + errors, 4, five))
     return list(dict.fromkeys(wanted))

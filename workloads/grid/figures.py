@@ -167,11 +167,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         rows = results.read(folder / "runs.csv", results.RUNS)
         points = results.read(folder / "curves.csv", results.CURVES)
-        for workload in configs.WORKLOADS:
+        for workload in ("llama", "llama-fast", "resnet50"):
             curves(points, workload, folder / f"curves-{workload}.svg")
-            bits(rows, workload, folder / f"bits-{workload}.svg")
-            errors(rows, workload, folder / f"errors-{workload}.svg")
-            differences(rows, workload, folder / f"differences-{workload}.svg")
+        for picture in (bits, errors, differences):
+            picture(rows, "llama", folder / f"{picture.__name__}-llama.svg")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
