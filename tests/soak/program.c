@@ -69,7 +69,8 @@ int main(int argc, char **argv)
         MPI_Allreduce(data, sum, count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
         wrong = wrong_elements(sum, round, count, size);
         if (wrong) {
-            printf("WRONG SUM: %d of %d elements of round %u on rank %d\n", wrong, count, round, rank);
+            printf("WRONG SUM: %d of %d elements of round %u on rank %d\n", wrong, count, round,
+                   rank);
             fflush(stdout);
             MPI_Abort(MPI_COMM_WORLD, 3);
         }
