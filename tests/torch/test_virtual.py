@@ -66,7 +66,7 @@ def test_blocks_that_are_not_finite_are_float_means():
 
 @pytest.mark.parametrize("ports", [4, 8])
 def test_a_residual_switch_adds_no_error_of_its_own(ports):
-    """Its mean is that of what the servers sent, exactly: the feedback holds all that is missing."""
+    """Its mean is that of what the servers sent, exactly: the feedback holds what is missing."""
     design = optinc_torch.Design.construct(ports, 8, variant="residual")
     collective = optinc_torch.VirtualCollective(design, ports)
     inputs = _inputs(ports, 2000)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The grid: what is done is not done again, what was cut short goes on, and the figures derived from
-the CSV are what NumPy says."""
+"""The grid: what is done is not done again, what was cut short goes on, and the figures derived
+from the CSV are what NumPy says."""
 
 import json
 import signal

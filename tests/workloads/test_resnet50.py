@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ResNet50 on files of CIFAR-100's layout: the network, the data, its errors, both ways to train."""
+"""ResNet50 on files of CIFAR-100's layout: the network, the data, its errors, ways to train."""
 
 import os
 

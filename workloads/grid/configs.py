@@ -143,6 +143,7 @@ def tasks() -> list[Task]:
               + _tasks("llama", main, 4, ten) + _tasks("llama-fast", main, 4, five)
               + _tasks("llama", few[:2], 8, three) + _tasks("resnet50-full", few[:2], 2, one)
               + _tasks("llama-paper", few[:2], 2, one) + _tasks("llama", few[:2], 16, three)
+              + _tasks("llama", few[:2], 8, five) + _tasks("llama", few[:2], 16, five)
               + _tasks("llama", more, 4, five) + _tasks("resnet50", ["b4-mended"], 4, three)
               + _tasks("llama", bits + errors, 4, five))
     return list(dict.fromkeys(wanted))

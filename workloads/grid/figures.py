@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The grid's pictures, by gnuplot: curves with bands over seeds, difference to the ring against bits,
-against injected errors and for every configuration.
+"""The grid's pictures, by gnuplot: curves with bands over seeds, difference to the ring against
+bits, against injected errors and for every configuration.
 
     python workloads/grid/figures.py [RESULTS_DIR]     leaves RESULTS_DIR/*.svg
 """
@@ -118,7 +118,7 @@ plot 0 lc '{_COLOURS[0]}' title 'float ring', {', '.join(plots)}
 
 
 def errors(rows: Sequence[Row], workload: str, path: Path) -> None:
-    """Difference of the validation loss against the share of cases that the switch answers wrongly."""
+    """Difference of the validation loss against the share of cases that the switch gets wrong."""
     lines = []
     for name, rate in _ERRORS:
         found = summary.comparison(rows, workload, name, 4, "valid_loss")

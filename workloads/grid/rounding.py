@@ -41,9 +41,10 @@ class Way:
     alternate: bool = False
 
 
-WAYS = (Way(), Way(feedback=False), Way(alternate=True), Way(block=64), Way(block=64, alternate=True),
-        Way(block=16), Way(variant="stochastic"), Way(variant="stochastic", block=64),
-        Way(variant="residual"), Way(variant="residual", block=64), Way(4), Way(4, alternate=True),
+WAYS = (Way(), Way(feedback=False), Way(alternate=True), Way(block=64),
+        Way(block=64, alternate=True), Way(block=16), Way(variant="stochastic"),
+        Way(variant="stochastic", block=64), Way(variant="residual"),
+        Way(variant="residual", block=64), Way(4), Way(4, alternate=True),
         Way(4, block=64, alternate=True), Way(4, "stochastic", 64), Way(4, "residual"), Way(16))
 
 

@@ -5,7 +5,7 @@
     python workloads/grid/run.py --out build/grid --results workloads/results --jobs 2
 
 Each run has a folder and virtual servers in one process. A run that is in the CSV is left out, one
-that was interrupted (Ctrl-C, SIGTERM, a kill) goes on from its checkpoint: the same command resumes.
+that was interrupted (Ctrl-C, SIGTERM, a kill) goes on from its checkpoint with the same command.
 """
 
 import argparse

@@ -5,9 +5,10 @@
     python workloads/grid/summary.py [RESULTS_DIR]
 
 A configuration's run and the ring's with the same seed start from the same weights and see the same
-samples in the same order, so differences are taken seed by seed; the standard error is that of their
-mean, s / sqrt(n) with n - 1 degrees of freedom. "within": the difference is smaller than that. "error" is the averaged gradient's error beside the
-exact mean of what the servers had to send, as a share of that mean, root mean squares of both.
+samples in the same order, so differences are taken seed by seed; the standard error is that of
+their mean, s / sqrt(n) with n - 1 degrees of freedom. "within": the difference is smaller than
+that. "error" is the averaged gradient's error beside the exact mean of what the servers had to
+send, as a share of that mean, root mean squares of both.
 """
 
 import math

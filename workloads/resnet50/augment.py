@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The usual augmentation of CIFAR: a crop out of the image padded by 4 on every side, and a flip."""
+"""The usual augmentation of CIFAR: a crop out of the image padded by 4 on all sides, and a flip."""
 
 from typing import Sequence
 

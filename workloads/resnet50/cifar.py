@@ -31,8 +31,8 @@ class Part:
 
 
 def load(path: Path, records: Optional[int], part: str, classes: int = CLASSES) -> Part:
-    """Of the first `records` of a file (None: all) those of the first `classes` fine classes. A file
-    that is not what CIFAR-100's would be is a UserError."""
+    """Of the first `records` of a file (None: all) those of the first `classes` fine classes. A
+    file that is not what CIFAR-100's would be is a UserError."""
     expected = RECORDS[part]
     if records is not None and records > expected:
         raise UserError(f"{path}: {records} images were asked for, CIFAR-100 has {expected} there")

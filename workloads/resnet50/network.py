@@ -13,8 +13,8 @@ _BLOCKS = [3, 4, 6, 3]
 
 class CifarResNet50(ResNet):
     """[batch, 3, 32, 32] to [batch, classes]. `width` other than 64 divides or multiplies every
-    layer's channels: 50 layers still, but not ResNet50. `zero_init`: every residual branch starts as
-    zero (Goyal et al., arXiv 1706.02677), without which narrow networks hardly begin to learn."""
+    layer's channels: 50 layers still, but not ResNet50. `zero_init`: every residual branch starts
+    as zero (Goyal et al., arXiv 1706.02677); narrow networks hardly begin to learn without."""
 
     def __init__(self, classes: int, width: int = WIDTH, zero_init: bool = False) -> None:
         self._width = width

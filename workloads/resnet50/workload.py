@@ -25,10 +25,10 @@ _FALL = 1e-3    # of the highest rate, at one-cycle's ends
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"width": 8, "classes": 10, "images": 20_000, "valid_images": 10_000, "epochs": 6,
              "batch": 16, "lr": 0.1, "valid_every": 94},
-    "small": {"width": 64, "classes": 100, "images": 5000, "valid_images": 1000, "epochs": 10, "batch": 32,
-              "lr": 0.1, "valid_every": 100},
-    "full": {"width": 64, "classes": 100, "images": 50_000, "valid_images": 10_000, "epochs": 30, "batch": 32,
-             "lr": 0.1, "valid_every": 391},
+    "small": {"width": 64, "classes": 100, "images": 5000, "valid_images": 1000, "epochs": 10,
+              "batch": 32, "lr": 0.1, "valid_every": 100},
+    "full": {"width": 64, "classes": 100, "images": 50_000, "valid_images": 10_000, "epochs": 30,
+             "batch": 32, "lr": 0.1, "valid_every": 391},
 }
 
 

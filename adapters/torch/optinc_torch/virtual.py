@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""K virtual servers in one process: their gradients go through the same codec and switch as those of
-K processes and give the same bits, but nothing travels.
+"""K virtual servers in one process: their gradients go through the same codec and switch as those
+of K processes and give the same bits, but nothing travels.
 
     state = optinc_torch.VirtualState(design="switch.safetensors", servers=16)
     model = DistributedDataParallel(module)          # in a group of one process
@@ -96,7 +96,8 @@ class VirtualCollective:
             error_bound_max=self._bound(exponents),
             seconds_quantise=(quantised - started) / self.servers, seconds_exchange=0.0,
             # every rank is the switch for its share of the elements
-            seconds_switch=(switched - quantised) / self.servers, seconds_dequantise=done - switched)
+            seconds_switch=(switched - quantised) / self.servers,
+            seconds_dequantise=done - switched)
 
     def _agree(self, sent: Sequence[torch.Tensor], count: int) -> torch.Tensor:
         """[blocks] the largest exponent byte of any server."""
