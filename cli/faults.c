@@ -80,7 +80,9 @@ static bool read_switches(const char *text, optinc_place *places, uint32_t *coun
     const char *option = "--failed-switch", *whole = text;
 
     *count = 0;
-    while (text) {
+    if (!text)
+        return true;
+    for (;;) {
         optinc_place *place = &places[*count];
         bool is_pair;
 
@@ -98,7 +100,6 @@ static bool read_switches(const char *text, optinc_place *places, uint32_t *coun
         if (*text++ == '\0')
             return true;
     }
-    return true;
 }
 
 bool cli_faults_resolve(cli_faults *f, const optinc_design *design, uint32_t port_count)

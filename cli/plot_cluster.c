@@ -127,7 +127,7 @@ static bool write_marks(view *v, plot *p, unsigned collective, int kind)
 static void place_names(view *v)
 {
     double distance = NAME_DISTANCE * (v->y_max - v->y_min);
-    unsigned order[COUNT];
+    unsigned order[COUNT] = {0};
     double top;
 
     for (unsigned i = 0; i < COUNT; i++) {

@@ -74,9 +74,9 @@ typedef struct optinc_unit {
     uint64_t seed; /* of the training; 0 for constructed */
     double gap;    /* g of a constructed unit, in (0, 1); 0 for trained */
     uint32_t input_count;
-    const optinc_input *inputs;
     uint32_t layer_count;
-    const optinc_layer *layers;
+    const optinc_input *inputs; /* [input_count] */
+    const optinc_layer *layers; /* [layer_count] */
     /* What the ONN answers in every case, errors included: r by case number; NULL if not made.
      * For OPTINC_VARIANT_STOCHASTIC the index is case + offset * case_count. */
     size_t table_count;

@@ -65,8 +65,10 @@ static void case_values(const oi_train_plan *plan, uint64_t index, float *values
     }
     stage_values(plan, inputs, x);
     for (uint32_t i = 0; i < plan->stages.count; i++) {
-        values[value_number(VALUE_CARRY, i)] = (float)(x[i] / 4);
-        values[value_number(VALUE_COARSE, i)] = (float)(x[i] / 16);
+        uint64_t carry = x[i] / 4, coarse = x[i] / 16;
+
+        values[value_number(VALUE_CARRY, i)] = (float)carry;
+        values[value_number(VALUE_COARSE, i)] = (float)coarse;
         values[value_number(VALUE_REST, i)] = (float)(x[i] % 16);
         values[value_number(VALUE_DIGIT, i)] = (float)(x[i] % 4);
     }
@@ -134,7 +136,7 @@ static void add_guide(oi_train_plan *plan, const oi_train_guide *guide)
 void oi_train_plan_guides(oi_train_plan *plan)
 {
     uint32_t hidden = plan->layer_count - 1, done = 0, known = 0, count;
-    task tasks[2 * OI_STAGES_MAX];
+    task tasks[2 * OI_STAGES_MAX] = {{0}};
 
     if (plan->options.supervision != OPTINC_SUPERVISION_CARRIES)
         return;

@@ -250,7 +250,7 @@ static optinc_status create(uint32_t rows, uint32_t cols, const double *matrix, 
         (*circuit)->gain[r] *= norm[r];
     if (!status)
         status = oi_circuit_finish(*circuit);
-    if (!status && options->balance && options->mapping != OPTINC_MAPPING_DIRECT)
+    if (!status && options && options->balance && options->mapping != OPTINC_MAPPING_DIRECT)
         status = oi_circuit_balance(*circuit);
     oi_free(copy);
     oi_free(norm);

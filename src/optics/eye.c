@@ -16,7 +16,7 @@
 #define SYMBOLS_DEFAULT 8192u
 #define COLUMNS OPTINC_EYE_COLUMNS
 #define ROWS OPTINC_EYE_ROWS
-#define CENTRE (COLUMNS / 2)
+enum { CENTRE = COLUMNS / 2 };
 #define TAPS_BEFORE 10 /* symbols that still show; what came before them is settled */
 #define TAPS (TAPS_BEFORE + 3)
 #define CORNER_RAD 2.113917675

@@ -126,7 +126,8 @@ static optinc_status read_setting(reader *r, instance *item, const char *key, co
     char *end;
     double value;
 
-    while (which < 7 && (settings[which].model != item->model || strcmp(settings[which].key, key)))
+    while (which < 7 &&
+           (settings[which].model != item->model || strcmp(settings[which].key, key) != 0))
         which++;
     if (which == 7)
         return reject(r, "instances", item->name, "a setting that its model does not have");
@@ -204,7 +205,7 @@ static optinc_status read_instances(reader *r)
 
     if (status)
         return status;
-    if (pair_count(part) < 1 || pair_count(part) > INSTANCES_MAX)
+    if (!part || pair_count(part) < 1 || pair_count(part) > INSTANCES_MAX)
         return reject(r, "instances", "netlist", "expected at least one");
     r->instances = oi_allocate(pair_count(part), sizeof *r->instances);
     r->by_name = oi_allocate(pair_count(part), sizeof *r->by_name);
@@ -321,7 +322,7 @@ static optinc_status read_ports(reader *r)
     const yaml_node_t *part;
     optinc_status status = find_part(r, "ports", &part);
 
-    for (size_t i = 0; !status && i < pair_count(part); i++) {
+    for (size_t i = 0; part && !status && i < pair_count(part); i++) {
         const char *name = text_of(r, pair_at(part, i)->key);
         const char *to = text_of(r, pair_at(part, i)->value);
         uint32_t number;

@@ -229,8 +229,9 @@ static exchange bruck(const optinc_cluster *cluster)
     for (uint32_t r = 0; r < rounds; r++) {
         uint64_t period = (uint64_t)2 << r, rest = cluster->servers % period;
 
-        blocks += (double)(cluster->servers / period * (period / 2));
-        blocks += rest > period / 2 ? (double)(rest - period / 2) : 0.0;
+        uint64_t half = period / 2, whole = cluster->servers / period * half;
+
+        blocks += (double)(whole + (rest > half ? rest - half : 0));
     }
     return (exchange){rounds * message_s(cluster), blocks * block};
 }

@@ -63,7 +63,7 @@ static optinc_status find_kinds(const optinc_design *design, uint8_t *states, co
     optinc_status status = OPTINC_OK;
 
     for (uint32_t level = 0; level < optinc_design_level_count(design) && !status; level++) {
-        uint32_t ports = optinc_design_unit(design, level)->spec.ports;
+        uint32_t ports = optinc_design_unit(design, level)->spec.ports, units = 0;
 
         for (uint32_t first = 0; first < inputs && !status; first += ports) {
             kind found = {.level = level};
@@ -74,9 +74,9 @@ static optinc_status find_kinds(const optinc_design *design, uint8_t *states, co
                 found.dark += states[i] == OPTINC_PORT_DARK;
             }
             status = note_kind(all, found, log);
-            states[first / ports] = state_above(states + first, ports);
+            states[units++] = state_above(states + first, ports);
         }
-        inputs /= ports;
+        inputs = units;
     }
     return status;
 }
