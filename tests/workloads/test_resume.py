@@ -81,7 +81,10 @@ def test_the_switch_and_the_ring_start_alike(text, designs, tmp_path):
     ring, optinc = _curve(tmp_path / "ring"), _curve(tmp_path / "optinc")
     assert ring[0][1] == optinc[0][1]
     assert ring[8][1] != optinc[8][1]
-    assert all(abs(a[1] - b[1]) <= 0.03 for a, b in zip(ring, optinc))
+    off = [abs(a[1] - b[1]) for a, b in zip(ring, optinc)]
+    # after one and two updates; then rounding is amplified, but stays small beside what is learnt
+    assert off[1] <= 0.002 and off[2] <= 0.01
+    assert all(o <= 0.1 * (ring[0][1] - ring[8][1]) for o in off)
     assert ring[8][1] < ring[0][1]
     first = runlog.read(tmp_path / "optinc" / "log.jsonl")[0]
     assert first["bits"] == 8 and first["ports"] == 4 and first["design_exact"]
