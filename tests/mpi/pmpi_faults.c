@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pmpi_faults MODE: an MPI program whose last rank goes wrong, under the interposition library with a
- * time limit. Every other rank must get an error from MPI_Allreduce; rank 0 then prints how many did,
- * and ends the job.
+/* pmpi_faults MODE FILE: an MPI program whose last rank goes wrong, under the interposition library with a
+ * time limit. Every other rank must get an error from MPI_Allreduce; rank 0 then writes to FILE how
+ * many did, and ends the job.
  *
  *   count-first  the last rank's first call is too short for the switch
  *   count        the same, after a call that went well
@@ -24,11 +24,13 @@ static int reduce(int count)
     return MPI_Allreduce(x, y, count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
 }
 
-/* Counts the errors of all ranks that are left; messages between two ranks still work. */
-static void tell(int rank, int ranks_left, int code)
+/* Counts the errors of all ranks that are left; messages between two ranks still work. Told in a file: a
+ * launcher may drop what was printed just before a job is aborted. */
+static void tell(int rank, int ranks_left, int code, const char *path)
 {
     int failed = code != MPI_SUCCESS, other;
     MPI_Status status;
+    FILE *file;
 
     if (rank != 0) {
         MPI_Send(&failed, 1, MPI_INT, 0, 1, MPI_COMM_WORLD);
@@ -39,8 +41,11 @@ static void tell(int rank, int ranks_left, int code)
         MPI_Recv(&other, 1, MPI_INT, r, 1, MPI_COMM_WORLD, &status);
         failed += other;
     }
-    printf("%d of %d ranks got an error\n", failed, ranks_left);
-    fflush(stdout);
+    file = fopen(path, "w");
+    if (file) {
+        fprintf(file, "%d of %d ranks got an error\n", failed, ranks_left);
+        fclose(file);
+    }
 }
 
 static int go_wrong(const char *mode)
@@ -74,7 +79,7 @@ int main(int argc, char **argv)
     code = rank == size - 1 ? go_wrong(mode) : reduce(COUNT);
     if (strcmp(mode, "stop") == 0 || strcmp(mode, "kill") == 0)
         size--;
-    tell(rank, size, code);
+    tell(rank, size, code, argc > 2 ? argv[2] : "");
     if (strcmp(mode, "stop") == 0)
         kill(process_id, SIGKILL);
     MPI_Abort(MPI_COMM_WORLD, 4);
