@@ -83,7 +83,7 @@ static bool read_row(cluster_study *study, const char *path, size_t number, char
     point.full_bisection = strcmp(fields[places[TOPOLOGY]], "dragonfly") != 0;
     point.time_s = strtod(fields[places[SIMULATED]], &end);
     if (*end || !(point.time_s > 0.0) || !isfinite(point.time_s) ||
-        !read_count(fields[places[SERVERS]], &point.servers) ||
+        !read_count(fields[places[SERVERS]], &point.servers) || point.servers == 0 ||
         !read_count(fields[places[ELEMENTS]], &point.elements)) {
         cli_error("%s:%zu: found servers '%s', elements '%s', simulated_s '%s', expected numbers",
                   path, number, fields[places[SERVERS]], fields[places[ELEMENTS]],
@@ -121,6 +121,11 @@ bool cluster_points_load(cluster_study *study, const char *path)
     int wanted = 0;
     bool good = text != NULL;
 
+    if (good && strlen(text) != size) {
+        cli_error("%s: found a byte 0 at offset %zu, expected text", path, strlen(text));
+        free(text);
+        return false;
+    }
     for (char *line = text; good && line && *line;) {
         char *fields[FIELDS_MAX];
         char *end = strchr(line, '\n');
@@ -248,7 +253,8 @@ static bool read_settings(cluster_study *study, json_t *object, json_t **points)
             known = true;
         }
     }
-    return known && least >= 1 && most >= least;
+    return known && servers >= 1 && elements >= 0 && bits >= 1 && block >= 1 && radix >= 1 &&
+           ports >= 1 && chunks >= 1 && least >= 1 && most >= least;
 }
 
 /* The model checks the settings themselves when it is asked. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of `optinc segments` on the page: what every choice of segmented layers costs in MZIs
  * and gives in accuracy. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,16 +25,18 @@ static double accuracy(const report_choice *choice)
 /* A choice is "all", "none" or layers; nothing else may get into a picture's script. */
 static bool read_row(const char *line, report_choice *choice)
 {
-    unsigned long long mzis, mzis_svd, cases, wrong;
+    long long mzis, mzis_svd, cases, wrong;
 
-    if (sscanf(line, "\"%127[alnoe0-9,-]\",%llu,%llu,%*f,%llu,%llu,%*f,%lf,", choice->segments,
-               &mzis, &mzis_svd, &cases, &wrong, &choice->margin) != 6)
+    if (sscanf(line, "\"%127[alnoe0-9,-]\",%lld,%lld,%*f,%lld,%lld,%*f,%lf,", choice->segments,
+               &mzis, &mzis_svd, &cases, &wrong, &choice->margin) != 6 ||
+        mzis < 1 || mzis > mzis_svd || cases < 1 || wrong < 0 || wrong > cases ||
+        !isfinite(choice->margin))
         return false;
-    choice->mzis = mzis;
-    choice->mzis_svd = mzis_svd;
-    choice->cases = cases;
-    choice->wrong = wrong;
-    return mzis > 0 && mzis <= mzis_svd && cases > 0 && wrong <= cases;
+    choice->mzis = (uint64_t)mzis;
+    choice->mzis_svd = (uint64_t)mzis_svd;
+    choice->cases = (uint64_t)cases;
+    choice->wrong = (uint64_t)wrong;
+    return true;
 }
 
 bool report_segments_load(report *r, const char *path)

@@ -121,6 +121,8 @@ class Report(ProgramTest):
                            (head + rows + '"all",1\n', ":4: expected a choice"),
                            (head + '"<b>",1,2,0.5,4,0,1,0.1,\n', ":2: expected a choice"),
                            (head + '"all",1,2,0.5,4,5,1,0.1,\n', ":2: expected a choice"),
+                           (head + '"all",-2,-1,0.5,4,0,1,0.1,\n', ":2: expected a choice"),
+                           (head + '"all",1,2,0.5,4,0,1,nan,\n', ":2: expected a choice"),
                            (head + rows * 33, "over 64 choices")):
             with open(table, "w", encoding="ascii") as file:
                 file.write(text)

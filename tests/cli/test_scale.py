@@ -86,6 +86,8 @@ class Scale(ProgramTest):
             (self.COLUMNS + "fat-tree,x,ring,4,4,-1\n", "simulated_s '-1'"),
             (self.COLUMNS + "fat-tree,x,ring,4,4,nan\n", "simulated_s 'nan'"),
             (self.COLUMNS + "fat-tree,x,ring,-4,4,1\n", "servers '-4'"),
+            (self.COLUMNS + "fat-tree,x,ring,0,4,1\n", "servers '0'"),
+            (self.COLUMNS + "fat-tree,x,ring,4,4,1\0\n", "a byte 0 at offset"),
         ):
             self.bad("scale", "--points", self.write("bad.csv", text), says=[said])
         self.bad("scale", "--points", self.path("none.csv"), says=["none.csv"])
