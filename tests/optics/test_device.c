@@ -91,6 +91,10 @@ static void test_bad_files(void **state)
     assert_refused("name: ideal", "name:", "empty name");
     assert_refused("values:", "values: 3\nname:", "values must be a mapping");
     assert_refused("values:", "\tvalues:", "not YAML");
+    assert_refused("value: 180", "value: {x: 180}", "a mapping where none is expected");
+    assert_refused("value: 180", "value", "expected value and source for mzi_length_um");
+    assert_refused("name: ideal", "name: ideal\nvalues: {}", "values is doubled");
+    assert_refused("name: ideal", "name: ideal\n---\nname: ideal", "a second document");
     assert_refused("values:\n", "values: &a\n  x: *a\n", "unknown key x");
 }
 

@@ -181,6 +181,21 @@ static void test_bad_netlists(void **state)
         {"instances: {e0: {component: optinc_mzi}, s: {component: optinc_shifter}}\nports: {in0: "
          "\"e0,in0\", out0: \"e0,out0\"}\n",
          "a shifter that no output names"},
+        {"instances: {}\n", "expected at least one"},
+        {"instances: {\"e,0\": {component: optinc_mzi}}\n", "e,0: expected a name"},
+        {"instances: {e0: {component: optinc_mzi, settings: {in_rad: [1]}}}\n",
+         "e0: settings: expected names and numbers"},
+        {"instances: {e0: {component: optinc_mzi}}\ninstances: {e1: {component: optinc_mzi}}\n",
+         "netlist: doubled"},
+        {"instances: {e0: {component: optinc_mzi}}\nconnections: {}\nports: {in0: \"e0,in0\", in0: "
+         "\"e0,in1\"}\n",
+         "in0: doubled"},
+        {"instances: {e0: {component: optinc_mzi}}\nports: {out0: \"e0,out0\", out0: "
+         "\"e0,out1\"}\n",
+         "out0: doubled"},
+        {"instances: {e0: {component: optinc_mzi}}\nports: {out0: \"e0,out0\", out1: "
+         "\"e0,out0\"}\n",
+         "e0,out0: connected twice"},
         {"a: b: c", "not YAML"},
     };
 
@@ -234,6 +249,11 @@ static void test_bad_json(void **state)
         {"\"rows\": 6", "\"rows\": \"6\"", "'rows': expected a whole number"},
         {"\"arm_a_rad\": ", "\"arm_x_rad\": ", "'arm_a_rad': expected a number"},
         {"\"mzi_loss_db\": 0.0", "\"mzi_loss_db\": -1.0", "mzi_loss_db is -1"},
+        {"\"elements\": [", "\"elements\": 1, \"x\": [", "'elements': expected a list"},
+        {"\"input_mode\": [", "\"input_mode\": [-1, ", "expected a list of"},
+        {"\"gain\": [", "\"gain\": [\"1\", ", "'gain': expected a list of 6 numbers"},
+        {"\"gain\": [", "\"gain\": [[], 1, 1, 1, 1, 1], \"x\": [",
+         "'gain': entry 0: expected a number"},
     };
     optinc_circuit *circuit = make(OPTINC_MAPPING_SVD);
     size_t size;
@@ -266,12 +286,55 @@ static void test_bad_json(void **state)
     free(bad);
 }
 
+/* A mesh of 40 modes: its files are larger than what is read at once. */
+static void test_large(void **state)
+{
+    enum { SIDE = 40 };
+    optinc_circuit_options options = {.mapping = OPTINC_MAPPING_SVD};
+    const optinc_device ideal = optinc_device_ideal();
+    double *haar = matrix_haar(SIDE, SIDE, 0), *real = malloc(SIDE * SIDE * sizeof *real);
+    double *matrix[2];
+    optinc_circuit *circuit = NULL, *again = NULL;
+
+    (void)state;
+    for (int i = 0; i < SIDE * SIDE; i++)
+        real[i] = haar[2 * i];
+    for (int k = 0; k < 2; k++) {
+        matrix[k] = malloc(2 * SIDE * SIDE * sizeof **matrix);
+        memset(matrix[k], 0xA5, 2 * SIDE * SIDE * sizeof **matrix);
+    }
+    assert_int_equal(optinc_circuit_create(SIDE, SIDE, real, &options, NULL, &circuit), OPTINC_OK);
+    assert_int_equal(optinc_circuit_compile(circuit, &ideal, NULL, matrix[0]), OPTINC_OK);
+    for (int format = OPTINC_EXPORT_JSON; format <= OPTINC_EXPORT_SAX; format++) {
+        FILE *file;
+
+        assert_int_equal(
+            optinc_circuit_export(circuit, NULL, (optinc_export_format)format, path, NULL),
+            OPTINC_OK);
+        file = fopen(path, "rb");
+        assert_non_null(file);
+        assert_int_equal(fseek(file, 0, SEEK_END), 0);
+        assert_true(ftell(file) > 1 << 17);
+        fclose(file);
+        assert_int_equal(optinc_circuit_import(path, NULL, NULL, &again), OPTINC_OK);
+        assert_int_equal(optinc_circuit_compile(again, &ideal, NULL, matrix[1]), OPTINC_OK);
+        for (int i = 0; i < 2 * SIDE * SIDE; i++)
+            assert_true(fabs(matrix[1][i] - matrix[0][i]) <= 1e-13);
+        optinc_circuit_destroy(&again);
+    }
+    optinc_circuit_destroy(&circuit);
+    free(matrix[0]);
+    free(matrix[1]);
+    free(haar);
+    free(real);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_bad_netlists), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_bad_json),
+        cmocka_unit_test(test_large),     cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_cut_short), cmocka_unit_test(test_bad_netlists),
+        cmocka_unit_test(test_order),     cmocka_unit_test(test_bad_json),
     };
     int failed, file = mkstemp(path);
 

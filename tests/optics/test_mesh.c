@@ -246,7 +246,46 @@ static void test_bad_input(void **state)
     cell.theta_rad = INFINITY;
     assert_int_equal(optinc_mesh_create(4, &cell, 1, OPTINC_CELL_PHYSICAL, NULL, NULL, &log, &mesh),
                      OPTINC_ERR_NON_FINITE);
+    cell = (optinc_cell){.edge_rad = 0.5};
+    assert_int_equal(optinc_mesh_create(4, &cell, 1, OPTINC_CELL_PHYSICAL, NULL, NULL, &log, &mesh),
+                     OPTINC_ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(message, "cell 0: an edge phase, which only symmetric cells have"));
+    assert_int_equal(optinc_mesh_create(4, NULL, 1, OPTINC_CELL_PHYSICAL, NULL, NULL, &log, &mesh),
+                     OPTINC_ERR_INVALID_ARGUMENT);
+    matrix[0] = 1;
+    matrix[1] = INFINITY;
+    assert_int_equal(
+        optinc_mesh_create(2, NULL, 0, OPTINC_CELL_PHYSICAL, NULL, matrix, &log, &mesh),
+        OPTINC_ERR_NON_FINITE);
+    assert_non_null(strstr(message, "mode 1: a phase is not finite"));
+    assert_null(mesh);
     free(matrix);
+}
+
+/* A mesh made of cells is their product: phases are taken modulo 2 pi, inputs and outputs turn. */
+static void test_create(void **state)
+{
+    const optinc_cell cell = {.theta_rad = 0.7 - TWO_PI, .phi_rad = 0.3 + 2 * TWO_PI};
+    const optinc_cell wrapped = {.theta_rad = 0.7, .phi_rad = 0.3};
+    const double turn[2] = {TWO_PI / 2, 0}, back[2] = {0, -TWO_PI / 2};
+    double plain[8], turned[8];
+    optinc_mesh *mesh = NULL;
+
+    (void)state;
+    memset(plain, 0xA5, sizeof plain);
+    memset(turned, 0xA5, sizeof turned);
+    assert_int_equal(
+        optinc_mesh_create(2, &wrapped, 1, OPTINC_CELL_PHYSICAL, NULL, NULL, NULL, &mesh),
+        OPTINC_OK);
+    optinc_mesh_matrix(mesh, plain);
+    optinc_mesh_destroy(&mesh);
+    assert_int_equal(optinc_mesh_create(2, &cell, 1, OPTINC_CELL_PHYSICAL, turn, back, NULL, &mesh),
+                     OPTINC_OK);
+    optinc_mesh_matrix(mesh, turned);
+    optinc_mesh_destroy(&mesh);
+    /* entry (r, c) turned by input c and output r: only (0, 0) and (1, 1) change their signs */
+    for (int i = 0; i < 8; i++)
+        assert_true(fabs(turned[i] - (i / 2 == 0 || i / 2 == 3 ? -plain[i] : plain[i])) <= 1e-14);
 }
 
 /* A batch is its matrices one by one, on any number of threads; one bad matrix leaves nothing. */
@@ -284,7 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reconstruction),  cmocka_unit_test(test_defined_states),
         cmocka_unit_test(test_symmetric_edges), cmocka_unit_test(test_bad_input),
-        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_create),          cmocka_unit_test(test_batch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,7 +125,7 @@ static bool refuse(void *user, uint64_t done, uint64_t total)
 static void test_yield(void **state)
 {
     optinc_simulate_options options = optinc_simulate_defaults();
-    const optinc_spec specs[2] = {{.ports = 4,
+    const optinc_spec specs[3] = {{.ports = 4,
                                    .bits_in = 8,
                                    .bits_out = 8,
                                    .divisor_log2 = 2,
@@ -136,13 +136,19 @@ static void test_yield(void **state)
                                    .bits_out = 8,
                                    .divisor_log2 = 4,
                                    .variant = OPTINC_VARIANT_HALF_UP,
-                                   .zero_code = 512}};
+                                   .zero_code = 512},
+                                  {.ports = 4,
+                                   .bits_in = 8,
+                                   .bits_out = 8,
+                                   .divisor_log2 = 2,
+                                   .variant = OPTINC_VARIANT_STOCHASTIC,
+                                   .zero_code = 128}};
 
     (void)state;
     options.trials = 40;
     options.codes_per_trial = 500;
     options.photonic.direct = true;
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 3; k++) {
         optinc_design *design = NULL;
         optinc_simulate_result result;
         double value = -1;
