@@ -77,6 +77,8 @@ bool cli_interrupted(void);
 /* For library calls; a bar named by cli_progress_start, shown on terminals after half a second. */
 extern const optinc_progress cli_progress;
 void cli_progress_start(const char *what);
+/* Where stderr is no terminal: a line at the first report and every 10 s; off unless asked for. */
+void cli_progress_lines(bool wanted);
 void cli_progress_stop(void);
 
 double cli_seconds(void);

@@ -7,7 +7,8 @@
 #include "faults.h"
 #include "options.h"
 
-#define VERIFY_OPTIONS 7 /* without those of faults */
+#define VERIFY_OPTIONS 11 /* without those of faults */
+#define PATH_SIZE 4096
 
 typedef struct verify_request {
     uint64_t cases_max;
@@ -15,6 +16,10 @@ typedef struct verify_request {
     uint64_t seed;
     uint64_t threads;
     uint64_t servers; /* in use; 0: on every port */
+    const char *checkpoint;
+    uint64_t checkpoint_interval; /* s; 0: default */
+    bool resume;
+    bool progress;
     cli_faults faults;
     bool without_residuals;
     const char *path;
@@ -52,22 +57,49 @@ static optinc_status check_table(const optinc_design *design, uint32_t level,
     return status;
 }
 
+/* One file a level, FILE.L in a cascade. There need not be one of a level that was not reached. */
+static bool set_checkpoint(const verify_request *request, uint32_t level, uint32_t level_count,
+                           char path[PATH_SIZE], optinc_verify_options *options)
+{
+    int length;
+
+    if (!request->checkpoint)
+        return true;
+    length = level_count == 1 ? snprintf(path, PATH_SIZE, "%s", request->checkpoint)
+                              : snprintf(path, PATH_SIZE, "%s.%u", request->checkpoint, level);
+    if (length < 0 || length >= PATH_SIZE) {
+        cli_error("--checkpoint: the name is too long");
+        return false;
+    }
+    options->checkpoint = path;
+    options->resume = request->resume && level == 0;
+    return cli_check_replaceable(path);
+}
+
 static optinc_status verify_levels(const optinc_design *design, const verify_request *request,
                                    verify_outcome *outcome)
 {
     optinc_verify_options options = {.exhaustive_cases_max = request->cases_max,
                                      .sample_count = request->samples,
                                      .seed = request->seed,
-                                     .thread_count = (uint32_t)request->threads};
+                                     .thread_count = (uint32_t)request->threads,
+                                     .checkpoint_interval_s = (double)request->checkpoint_interval};
     uint32_t level_count = optinc_design_level_count(design);
     optinc_proof proofs[OPTINC_LEVELS_MAX];
     optinc_status status = OPTINC_OK;
 
     for (uint32_t level = 0; level < level_count && status == OPTINC_OK; level++) {
+        char checkpoint[PATH_SIZE];
+
+        if (!set_checkpoint(request, level, level_count, checkpoint, &options))
+            return OPTINC_ERR_UNSUPPORTED; /* what is wrong has been printed */
         cli_progress_start("verify");
         status = optinc_verify(design, level, &options, &cli_progress, &cli_log,
                                &outcome->levels[level]);
         cli_progress_stop();
+        if (status == OPTINC_ERR_INTERRUPTED && options.checkpoint)
+            cli_note("%s: what %llu cases gave; the same command continues it", options.checkpoint,
+                     (unsigned long long)outcome->levels[level].cases_done);
         proofs[level] = outcome->levels[level].best;
         if (status == OPTINC_OK)
             status = check_table(design, level, outcome);
@@ -272,7 +304,7 @@ static int verify(verify_request *request)
         print_json(request, design, &outcome);
     else
         print_text(request, design, &outcome, met);
-    if (claims_exact && !outcome.whole.exact)
+    if (claims_exact && outcome.whole.errors > 0)
         cli_note("%s: its file says exact, its layers are not", request->path);
     cli_faults_free(&request->faults);
     optinc_design_destroy(&design);
@@ -288,6 +320,13 @@ static int run(int argc, char **argv)
         cli_count("--samples", &request.samples, "COUNT", 1, INT64_MAX,
                   "random cases where nothing better is possible; default 1000000"),
         cli_count("--threads", &request.threads, "T", 1, 1024, "threads; default: all cores"),
+        cli_text("--checkpoint", &request.checkpoint, "FILE",
+                 "continue the cases' run from FILE if it exists; kept in it now and then, at the "
+                 "end and on Ctrl-C"),
+        cli_count("--checkpoint-interval", &request.checkpoint_interval, "SECONDS", 1, 1u << 24,
+                  "between two savings; default 30"),
+        cli_flag("--resume", &request.resume, "there has to be a checkpoint to continue from"),
+        cli_flag("--progress", &request.progress, "a line every 10 s where stderr is no terminal"),
         cli_count("--servers", &request.servers, "K", 1, 1u << 20,
                   "with faults: servers in use, on the first ports; default all"),
         cli_flag("--without-residuals", &request.without_residuals,
@@ -320,6 +359,9 @@ static int run(int argc, char **argv)
         break;
     }
     request.path = argv[0];
+    if (request.resume && !request.checkpoint)
+        return cli_error("--resume: no checkpoint to resume from");
+    cli_progress_lines(request.progress);
     return verify(&request);
 }
 

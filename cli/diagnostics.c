@@ -11,13 +11,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LINE_SECONDS 10.0 /* between two lines of progress */
+
 static struct {
     const char *command;
     bool error_printed; /* since the last cli_library_error */
     const char *progress_name;
     double progress_start;
     double progress_shown;
+    double progress_first; /* share done at the first report; < 0: none yet */
+    double progress_first_at;
     bool progress_visible;
+    bool progress_lines; /* where stderr is no terminal */
 } state = {.command = ""};
 
 static volatile sig_atomic_t signal_seen;
@@ -176,30 +181,55 @@ bool cli_interrupted(void)
     return signal_seen != 0;
 }
 
-static bool report_progress(void *user, uint64_t done, uint64_t total)
+/* Seconds to go, from what was done since the first report: work that goes on from a checkpoint has
+ * done its share before. < 0: not known yet. */
+static double seconds_left(double share, double now)
+{
+    if (!(share > state.progress_first))
+        return -1.0;
+    return (now - state.progress_first_at) * (1.0 - share) / (share - state.progress_first);
+}
+
+static void show_progress(double share, double now, bool terminal)
 {
     enum { WIDTH = 30 };
     static const char full[WIDTH + 1] = "##############################";
+    double left = seconds_left(share, now);
+    int filled = (int)(share * WIDTH);
+
+    if (terminal)
+        fprintf(stderr, "\r\033[K%s [%.*s%*s] %3.0f %%", state.progress_name, filled, full,
+                WIDTH - filled, "", 100.0 * share);
+    else
+        fprintf(stderr, "%s %.2f %%", state.progress_name, 100.0 * share);
+    if (left >= 0.0)
+        fprintf(stderr, ", %.0f s left", left);
+    if (!terminal)
+        fputc('\n', stderr);
+    fflush(stderr);
+    state.progress_visible = terminal;
+    state.progress_shown = now;
+}
+
+static bool report_progress(void *user, uint64_t done, uint64_t total)
+{
     double now = cli_seconds();
     double share = total > 0 ? (double)done / (double)total : 1.0;
-    double elapsed = now - state.progress_start;
-    int filled;
+    bool terminal = isatty(STDERR_FILENO);
 
     (void)user;
     if (cli_interrupted())
         return false;
-    if (!state.progress_name || elapsed < 0.5 || now - state.progress_shown < 0.1 ||
-        !isatty(STDERR_FILENO))
-        return true;
     share = share < 0.0 ? 0.0 : share > 1.0 ? 1.0 : share;
-    filled = (int)(share * WIDTH);
-    fprintf(stderr, "\r\033[K%s [%.*s%*s] %3.0f %%", state.progress_name, filled, full,
-            WIDTH - filled, "", 100.0 * share);
-    if (share > 0.0)
-        fprintf(stderr, ", %.0f s left", elapsed * (1.0 - share) / share);
-    fflush(stderr);
-    state.progress_visible = true;
-    state.progress_shown = now;
+    if (state.progress_first < 0.0) {
+        state.progress_first = share;
+        state.progress_first_at = now;
+    }
+    if (!state.progress_name)
+        return true;
+    if (terminal ? now - state.progress_start >= 0.5 && now - state.progress_shown >= 0.1
+                 : state.progress_lines && now - state.progress_shown >= LINE_SECONDS)
+        show_progress(share, now, terminal);
     return true;
 }
 
@@ -210,7 +240,13 @@ void cli_progress_start(const char *what)
     clear_bar();
     state.progress_name = what;
     state.progress_start = cli_seconds();
-    state.progress_shown = 0.0;
+    state.progress_shown = -LINE_SECONDS;
+    state.progress_first = -1.0;
+}
+
+void cli_progress_lines(bool wanted)
+{
+    state.progress_lines = wanted;
 }
 
 void cli_progress_stop(void)

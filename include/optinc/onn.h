@@ -29,7 +29,13 @@ typedef struct optinc_verify_options {
     uint64_t exhaustive_cases_max; /* 0: 2^28 */
     uint64_t sample_count;         /* where nothing better is possible; 0: 10^6 */
     uint64_t seed;                 /* of the samples */
-    uint32_t thread_count;         /* 0: OpenMP's default */
+    uint32_t thread_count;         /* 0: OpenMP's default; the result does not depend on it */
+    /* File of a run of cases; NULL: none. The run goes on from it where there is one, of the same
+     * design, level and cases; it is written at the start, at the end, when interrupted, and every
+     * checkpoint_interval_s. What comes out is to the bit what one run gives. */
+    const char *checkpoint;
+    double checkpoint_interval_s; /* 0: 30 */
+    bool resume;                  /* there has to be a checkpoint; no such file: OPTINC_ERR_IO */
 } optinc_verify_options;
 
 /* What verification found of one unit. A part that was not run has kind NONE. A design that fails
@@ -40,7 +46,8 @@ typedef struct optinc_verify_result {
     optinc_proof sampled;       /* where there is no exhaustive and no exact compositional proof */
     optinc_proof best;          /* which of them the design may carry */
     uint64_t digit_errors[32];  /* of the exhaustive or sampled run, by digit */
-    double seconds;
+    uint64_t cases_done;        /* of that run; also where it was interrupted */
+    double seconds;             /* with those of the runs that a checkpoint is of */
 } optinc_verify_result;
 
 /* Runs the unit's layers and compares with the reference. The compositional proof looks at the
@@ -48,7 +55,11 @@ typedef struct optinc_verify_result {
  * state that can reach it, rounding included. margin_min of the exhaustive and sampled runs is the
  * receiver's; the compositional one's includes the steps', as how far a step's input may move before
  * the step leaves 0 or 1, (1 - g) / 2 by design. Cases that no codes can make (at the last switch of
- * a cascade, see optinc_spec_check) are left out. A unit without layers: OPTINC_ERR_UNSUPPORTED. */
+ * a cascade, see optinc_spec_check) are left out. A unit without layers: OPTINC_ERR_UNSUPPORTED.
+ * A checkpoint of another design, level or run: OPTINC_ERR_INVALID_ARGUMENT, which names the field;
+ * of more random cases than asked for, likewise, while fewer are added to; a damaged one: _FORMAT or
+ * _CHECKSUM; of another version of this library: _UNSUPPORTED. Its checksum is for damage, not for
+ * fraud: continue your own. */
 OPTINC_API optinc_status optinc_verify(const optinc_design *design, uint32_t level,
                                        const optinc_verify_options *options,
                                        const optinc_progress *progress, const optinc_log *log,

@@ -76,7 +76,8 @@ OPTINC_API optinc_status optinc_cascade_specs(const optinc_cascade *cascade, con
 
 /* The cascade of constructed switches as one design. Every level is verified and carries its best
  * proof; levels that are exact make the whole exact (docs/proofs.md). construct NULL: as for
- * optinc_construct. verify NULL: exhaustive where a level has at most 2^20 cases. */
+ * optinc_construct. verify NULL: exhaustive where a level has at most 2^20 cases; its checkpoint is
+ * not used. */
 OPTINC_API optinc_status optinc_synthesise_cascade(const optinc_cascade *cascade,
                                                    const optinc_construct_options *construct,
                                                    const optinc_verify_options *verify,

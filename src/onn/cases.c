@@ -12,6 +12,7 @@
 #include <omp.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DIGITS_MAX 24u
 #define SLAB_SECONDS 0.1 /* between two reports of progress */
@@ -155,7 +156,7 @@ static void merge_tally(oi_case_tally *sum, const oi_case_tally *part)
     sum->margin_min = fmin(sum->margin_min, part->margin_min);
 }
 
-/* Cases [first, first + count), first a multiple of OI_TILE. */
+/* Cases [first, first + count). */
 static void run_slab(const case_run *run, uint64_t first, uint64_t count, oi_case_tally *tally)
 {
     int64_t tiles = (int64_t)((count + OI_TILE - 1) / OI_TILE);
@@ -191,56 +192,87 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static optinc_status run_all(const case_run *run, const optinc_progress *progress,
+/* From tally->done to the end. */
+static optinc_status run_all(const case_run *run, const oi_case_checkpoint *checkpoint,
+                             const optinc_progress *progress, const optinc_log *log,
                              oi_case_tally *tally)
 {
     uint64_t total = run->range.count;
     uint64_t slab = (uint64_t)16 * OI_TILE * run->thread_count;
+    double before = tally->seconds, start = seconds_now(), saved = start;
+    bool stop =
+        progress && progress->report && !progress->report(progress->user, tally->done, total);
+    optinc_status status = OPTINC_OK;
 
-    for (uint64_t first = 0; first < total;) {
-        uint64_t count = total - first < slab ? total - first : slab;
-        double start = seconds_now(), taken;
+    /* a file that cannot be written is to show now, not after hours */
+    if (checkpoint && tally->done == 0)
+        status = oi_case_checkpoint_save(checkpoint, &run->range, tally, log);
+    while (tally->done < total && !stop && !status) {
+        uint64_t left = total - tally->done;
+        uint64_t count = left < slab ? left : slab;
+        double slab_start = seconds_now(), now;
 
-        run_slab(run, first, count, tally);
-        first += count;
-        if (progress && progress->report && !progress->report(progress->user, first, total))
-            return OPTINC_ERR_INTERRUPTED;
-        taken = seconds_now() - start;
-        if (taken < SLAB_SECONDS / 2 && slab < (uint64_t)1 << 40)
+        run_slab(run, tally->done, count, tally);
+        tally->done += count;
+        now = seconds_now();
+        tally->seconds = before + (now - start);
+        stop =
+            progress && progress->report && !progress->report(progress->user, tally->done, total);
+        if (checkpoint && (stop || tally->done == total || now - saved >= checkpoint->interval_s)) {
+            status = oi_case_checkpoint_save(checkpoint, &run->range, tally, log);
+            saved = now;
+        }
+        if (now - slab_start < SLAB_SECONDS / 2 && slab < (uint64_t)1 << 40)
             slab *= 2;
-        else if (taken > SLAB_SECONDS * 2 && slab > (uint64_t)16 * OI_TILE * run->thread_count)
+        else if (now - slab_start > SLAB_SECONDS * 2 &&
+                 slab > (uint64_t)16 * OI_TILE * run->thread_count)
             slab /= 2;
     }
-    return OPTINC_OK;
+    if (!status && stop)
+        status = OPTINC_ERR_INTERRUPTED;
+    return status;
+}
+
+/* What the checkpoint has, if there is one. */
+static optinc_status resume(const case_run *run, const oi_case_checkpoint *checkpoint,
+                            const optinc_log *log, oi_case_tally *tally)
+{
+    if (!checkpoint || (!checkpoint->required && access(checkpoint->path, F_OK) != 0))
+        return OPTINC_OK;
+    return oi_case_checkpoint_load(checkpoint, &run->range, run->network.digits_out, log, tally);
 }
 
 static optinc_status run_range(case_run *run, const optinc_unit *unit, uint32_t thread_count,
+                               const oi_case_checkpoint *checkpoint,
                                const optinc_progress *progress, const optinc_log *log,
                                oi_case_tally *tally)
 {
     optinc_status status = oi_network_init(unit, OPTINC_KERNEL_AUTO, log, &run->network);
 
+    *tally = (oi_case_tally){.margin_min = 0.5};
+    if (status == OPTINC_OK)
+        status = resume(run, checkpoint, log, tally);
     if (status != OPTINC_OK)
         return status;
-    *tally = (oi_case_tally){.margin_min = 0.5};
     run->case_count = optinc_spec_case_count(&unit->spec);
     run->thread_count = thread_count > 0 ? thread_count : (uint32_t)omp_get_max_threads();
     run->scratch_count = oi_network_scratch_count(&run->network);
     run->scratch = oi_allocate(run->thread_count * run->scratch_count, sizeof *run->scratch);
     if (!run->scratch)
         return oi_fail(log, OPTINC_ERR_OUT_OF_MEMORY, "no memory to run cases");
-    status = run_all(run, progress, tally);
+    status = run_all(run, checkpoint, progress, log, tally);
     oi_free(run->scratch);
     return status;
 }
 
 optinc_status oi_run_cases(const optinc_unit *unit, const oi_case_range *range,
-                           uint32_t thread_count, const optinc_progress *progress,
-                           const optinc_log *log, oi_case_tally *tally)
+                           uint32_t thread_count, const oi_case_checkpoint *checkpoint,
+                           const optinc_progress *progress, const optinc_log *log,
+                           oi_case_tally *tally)
 {
     case_run run = {.range = *range};
 
-    return run_range(&run, unit, thread_count, progress, log, tally);
+    return run_range(&run, unit, thread_count, checkpoint, progress, log, tally);
 }
 
 optinc_status oi_tabulate_cases(const optinc_unit *unit, uint64_t count, uint32_t thread_count,
@@ -250,5 +282,5 @@ optinc_status oi_tabulate_cases(const optinc_unit *unit, uint64_t count, uint32_
     case_run run = {.range = {.count = count}, .table = table};
     oi_case_tally tally;
 
-    return run_range(&run, unit, thread_count, progress, log, &tally);
+    return run_range(&run, unit, thread_count, NULL, progress, log, &tally);
 }

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checkpoints: what a run of the trainer changes, and what it must agree on to be continued.
  *
- * A file is, little-endian: 8 bytes "OPTINCTC"; uint64 version; uint64 field count and the fields
- * of describe(); uint64 counters and two doubles; uint64 value count and that many float32; the
- * CRC-64/XZ of all before. Written to a new file that is renamed over the old one. */
-#include <stdio.h>
-#include <stdlib.h>
+ * A sealed file of 8 bytes "OPTINCTC"; uint64 version; uint64 field count and the fields of
+ * describe(); uint64 counters and two doubles; uint64 value count and that many float32. */
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
-#include "base/memory.h"
+#include "onn/sealed_file.h"
 #include "onn/train_internal.h"
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checkpoints are written as in memory");
 
 #define MAGIC "OPTINCTC"
 #define VERSION 2u
@@ -78,122 +72,52 @@ static void describe(const oi_train_plan *plan, field_list *list)
     add(list, "seed", options->seed);
 }
 
-/* CRC-64/XZ; bit by bit will do for a few megabytes. */
-static uint64_t crc64(uint64_t crc, const void *data, size_t size)
+static void write_all(oi_sealed_file *out, const void *user)
 {
-    const uint8_t *bytes = data;
-
-    for (size_t i = 0; i < size; i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ ((crc & 1) ? 0xC96C5795D7870F42u : 0);
-    }
-    return crc;
-}
-
-typedef struct stream {
-    FILE *file;
-    uint64_t crc;
-    bool good;
-} stream;
-
-static void put(stream *out, const void *data, size_t size)
-{
-    out->crc = crc64(out->crc, data, size);
-    out->good = out->good && fwrite(data, 1, size, out->file) == size;
-}
-
-static void put_number(stream *out, uint64_t number)
-{
-    put(out, &number, sizeof number);
-}
-
-static void get(stream *in, void *data, size_t size)
-{
-    in->good = in->good && fread(data, 1, size, in->file) == size;
-    if (in->good)
-        in->crc = crc64(in->crc, data, size);
-}
-
-static uint64_t get_number(stream *in)
-{
-    uint64_t number = 0;
-
-    get(in, &number, sizeof number);
-    return number;
-}
-
-static void write_all(stream *out, const oi_trainer *trainer)
-{
+    const oi_trainer *trainer = user;
     const oi_train_state *state = &trainer->state;
     field_list list;
 
     describe(trainer->plan, &list);
-    put(out, MAGIC, 8);
-    put_number(out, VERSION);
-    put_number(out, list.count);
+    oi_sealed_put(out, MAGIC, 8);
+    oi_sealed_put_number(out, VERSION);
+    oi_sealed_put_number(out, list.count);
     for (uint32_t i = 0; i < list.count; i++)
-        put_number(out, list.fields[i].value);
-    put_number(out, state->epoch);
-    put_number(out, state->step);
-    put_number(out, state->rollbacks);
-    put_number(out, state->best_wrong);
-    put_number(out, state->finished);
-    put(out, &state->best_margin, sizeof state->best_margin);
-    put(out, &state->rate_factor, sizeof state->rate_factor);
-    put_number(out, state->value_count);
-    put(out, state->param, state->value_count * sizeof *state->param);
-    uint64_t crc = ~out->crc;
-
-    out->good = out->good && fwrite(&crc, 1, sizeof crc, out->file) == sizeof crc;
+        oi_sealed_put_number(out, list.fields[i].value);
+    oi_sealed_put_number(out, state->epoch);
+    oi_sealed_put_number(out, state->step);
+    oi_sealed_put_number(out, state->rollbacks);
+    oi_sealed_put_number(out, state->best_wrong);
+    oi_sealed_put_number(out, state->finished);
+    oi_sealed_put_real(out, state->best_margin);
+    oi_sealed_put_real(out, state->rate_factor);
+    oi_sealed_put_number(out, state->value_count);
+    oi_sealed_put(out, state->param, state->value_count * sizeof *state->param);
 }
 
 optinc_status oi_checkpoint_save(const oi_trainer *trainer)
 {
-    const char *path = trainer->plan->options.checkpoint;
-    size_t size = strlen(path) + 32;
-    char *name = oi_allocate(size, 1);
-    stream out = {.crc = ~(uint64_t)0, .good = true};
-    optinc_status status = OPTINC_OK;
-
-    if (!name)
-        return OPTINC_ERR_OUT_OF_MEMORY;
-    snprintf(name, size, "%s.%ld.new", path, (long)getpid());
-    out.file = fopen(name, "wb");
-    if (!out.file) {
-        status = oi_fail(trainer->log, OPTINC_ERR_IO, "checkpoint %s: cannot be created", name);
-        goto out;
-    }
-    write_all(&out, trainer);
-    out.good = fflush(out.file) == 0 && fsync(fileno(out.file)) == 0 && out.good;
-    out.good = fclose(out.file) == 0 && out.good;
-    if (!out.good || rename(name, path) != 0) {
-        remove(name);
-        status = oi_fail(trainer->log, OPTINC_ERR_IO, "checkpoint %s: cannot be written", path);
-    }
-out:
-    oi_free(name);
-    return status;
+    return oi_sealed_save(trainer->plan->options.checkpoint, write_all, trainer, trainer->log);
 }
 
 /* The head of the file: says what does not fit, by name. */
-static optinc_status read_head(stream *in, const oi_trainer *trainer, const char *path)
+static optinc_status read_head(oi_sealed_file *in, const oi_trainer *trainer, const char *path)
 {
     char magic[8] = {0};
     uint64_t version, count;
     field_list list;
 
     describe(trainer->plan, &list);
-    get(in, magic, sizeof magic);
-    version = get_number(in);
+    oi_sealed_get(in, magic, sizeof magic);
+    version = oi_sealed_get_number(in);
     if (!in->good || memcmp(magic, MAGIC, sizeof magic) != 0)
         return oi_fail(trainer->log, OPTINC_ERR_FORMAT, "%s: not a training checkpoint", path);
     if (version != VERSION)
         return oi_fail(trainer->log, OPTINC_ERR_UNSUPPORTED, "%s: version %llu, expected %u", path,
                        (unsigned long long)version, VERSION);
-    count = get_number(in);
+    count = oi_sealed_get_number(in);
     for (uint32_t i = 0; i < list.count && i < count && in->good; i++) {
-        uint64_t value = get_number(in);
+        uint64_t value = oi_sealed_get_number(in);
 
         if (in->good && value != list.fields[i].value)
             return oi_fail(trainer->log, OPTINC_ERR_INVALID_ARGUMENT,
@@ -205,43 +129,34 @@ static optinc_status read_head(stream *in, const oi_trainer *trainer, const char
     return OPTINC_OK;
 }
 
-static optinc_status read_all(stream *in, oi_trainer *trainer, const char *path)
+static optinc_status read_all(oi_sealed_file *in, oi_trainer *trainer, const char *path)
 {
     oi_train_state *state = &trainer->state;
     optinc_status status = read_head(in, trainer, path);
-    uint64_t crc, stored = 0;
 
     if (status)
         return status;
-    state->epoch = get_number(in);
-    state->step = get_number(in);
-    state->rollbacks = get_number(in);
-    state->best_wrong = get_number(in);
-    state->finished = get_number(in) != 0;
-    get(in, &state->best_margin, sizeof state->best_margin);
-    get(in, &state->rate_factor, sizeof state->rate_factor);
-    if (get_number(in) != state->value_count || !in->good)
+    state->epoch = oi_sealed_get_number(in);
+    state->step = oi_sealed_get_number(in);
+    state->rollbacks = oi_sealed_get_number(in);
+    state->best_wrong = oi_sealed_get_number(in);
+    state->finished = oi_sealed_get_number(in) != 0;
+    state->best_margin = oi_sealed_get_real(in);
+    state->rate_factor = oi_sealed_get_real(in);
+    if (oi_sealed_get_number(in) != state->value_count || !in->good)
         return oi_fail(trainer->log, OPTINC_ERR_FORMAT, "%s: cut short, or of another form", path);
-    get(in, state->param, state->value_count * sizeof *state->param);
-    crc = ~in->crc;
-    if (!in->good || fread(&stored, 1, sizeof stored, in->file) != sizeof stored ||
-        fgetc(in->file) != EOF)
-        return oi_fail(trainer->log, OPTINC_ERR_FORMAT, "%s: cut short or too long", path);
-    if (stored != crc)
-        return oi_fail(trainer->log, OPTINC_ERR_CHECKSUM, "%s: the checksum does not match", path);
-    return OPTINC_OK;
+    oi_sealed_get(in, state->param, state->value_count * sizeof *state->param);
+    return oi_sealed_check(in, path, trainer->log);
 }
 
 optinc_status oi_checkpoint_load(oi_trainer *trainer)
 {
     const char *path = trainer->plan->options.checkpoint;
-    stream in = {.crc = ~(uint64_t)0, .good = true};
-    optinc_status status;
+    oi_sealed_file in;
+    optinc_status status = oi_sealed_open(path, trainer->log, &in);
 
-    in.file = fopen(path, "rb");
-    if (!in.file)
-        return oi_fail(trainer->log, OPTINC_ERR_IO, "checkpoint %s: cannot be opened", path);
-    status = read_all(&in, trainer, path);
-    fclose(in.file);
+    if (!status)
+        status = read_all(&in, trainer, path);
+    oi_sealed_close(&in);
     return status;
 }

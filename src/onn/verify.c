@@ -9,6 +9,7 @@
 
 #define EXHAUSTIVE_CASES_MAX ((uint64_t)1 << 28)
 #define SAMPLE_COUNT 1000000u
+#define CHECKPOINT_SECONDS 30.0
 
 static double seconds_now(void)
 {
@@ -18,17 +19,29 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* What is to be verified, and how. */
+typedef struct task {
+    const optinc_unit *unit;
+    optinc_verify_options options;
+    oi_case_checkpoint checkpoint;
+    const optinc_progress *progress;
+    const optinc_log *log;
+} task;
+
 /* Runs all cases or random ones, with what they gave as a proof. */
-static optinc_status run_proof(const optinc_unit *unit, const oi_case_range *range,
-                               uint32_t thread_count, const optinc_progress *progress,
-                               const optinc_log *log, optinc_verify_result *result,
-                               optinc_proof *proof)
+static optinc_status run_proof(const task *work, const oi_case_range *range,
+                               optinc_verify_result *result, optinc_proof *proof)
 {
     oi_case_tally tally;
-    optinc_status status = oi_run_cases(unit, range, thread_count, progress, log, &tally);
+    double start = seconds_now();
+    optinc_status status = oi_run_cases(work->unit, range, work->options.thread_count,
+                                        work->options.checkpoint ? &work->checkpoint : NULL,
+                                        work->progress, work->log, &tally);
 
+    result->cases_done = tally.done;
     if (status != OPTINC_OK)
         return status;
+    result->seconds = tally.seconds - (seconds_now() - start);
     *proof = (optinc_proof){.kind = range->random ? OPTINC_PROOF_SAMPLED : OPTINC_PROOF_EXHAUSTIVE,
                             .exact = !range->random && tally.errors == 0,
                             .cases = tally.cases,
@@ -60,36 +73,60 @@ static void choose_best(optinc_verify_result *result)
     }
 }
 
-static optinc_status verify(const optinc_unit *unit, const optinc_verify_options *options,
-                            const optinc_progress *progress, const optinc_log *log,
-                            optinc_verify_result *result)
+static optinc_status verify(const task *work, optinc_verify_result *result)
 {
-    oi_case_range range = {.count = oi_case_count(&unit->spec), .seed = options->seed};
+    const optinc_unit *unit = work->unit;
+    oi_case_range range = {.count = oi_case_count(&unit->spec), .seed = work->options.seed};
     optinc_status status;
 
     if (unit->method == OPTINC_METHOD_CONSTRUCTED) {
-        status = oi_prove_stages(unit, log, &result->compositional);
+        status = oi_prove_stages(unit, work->log, &result->compositional);
         if (status == OPTINC_ERR_UNSUPPORTED)
             result->compositional = (optinc_proof){.error_bound = NAN};
         else if (status != OPTINC_OK)
             return status;
     }
-    if (range.count <= options->exhaustive_cases_max)
-        return run_proof(unit, &range, options->thread_count, progress, log, result,
-                         &result->exhaustive);
+    if (range.count <= work->options.exhaustive_cases_max)
+        return run_proof(work, &range, result, &result->exhaustive);
     if (result->compositional.exact)
         return OPTINC_OK;
     range.random = true;
-    range.count = options->sample_count;
-    return run_proof(unit, &range, options->thread_count, progress, log, result, &result->sampled);
+    range.count = work->options.sample_count;
+    return run_proof(work, &range, result, &result->sampled);
+}
+
+/* The options with their defaults; OPTINC_ERR_INVALID_ARGUMENT for what they cannot be. */
+static optinc_status plan(const optinc_design *design, uint32_t level,
+                          const optinc_verify_options *options, task *work)
+{
+    if (options)
+        work->options = *options;
+    if (work->options.exhaustive_cases_max == 0)
+        work->options.exhaustive_cases_max = EXHAUSTIVE_CASES_MAX;
+    if (work->options.sample_count == 0)
+        work->options.sample_count = SAMPLE_COUNT;
+    if (!(work->options.checkpoint_interval_s >= 0))
+        return oi_fail(work->log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "checkpoint_interval_s is %g, expected at least 0",
+                       work->options.checkpoint_interval_s);
+    if (work->options.resume && !work->options.checkpoint)
+        return oi_fail(work->log, OPTINC_ERR_INVALID_ARGUMENT, "no checkpoint to resume from");
+    work->checkpoint = (oi_case_checkpoint){.path = work->options.checkpoint,
+                                            .interval_s = work->options.checkpoint_interval_s,
+                                            .required = work->options.resume,
+                                            .level = level};
+    if (work->checkpoint.interval_s == 0)
+        work->checkpoint.interval_s = CHECKPOINT_SECONDS;
+    if (work->checkpoint.path)
+        work->checkpoint.design_checksum = optinc_design_checksum(design);
+    return OPTINC_OK;
 }
 
 optinc_status optinc_verify(const optinc_design *design, uint32_t level,
                             const optinc_verify_options *options, const optinc_progress *progress,
                             const optinc_log *log, optinc_verify_result *result)
 {
-    optinc_verify_options chosen = {.exhaustive_cases_max = 0};
-    const optinc_unit *unit;
+    task work = {.progress = progress, .log = log};
     double start = seconds_now();
     optinc_status status;
 
@@ -99,22 +136,18 @@ optinc_status optinc_verify(const optinc_design *design, uint32_t level,
                                      .compositional = {.error_bound = NAN},
                                      .sampled = {.error_bound = NAN},
                                      .best = {.error_bound = NAN}};
-    unit = optinc_design_unit(design, level);
-    if (!unit)
+    work.unit = optinc_design_unit(design, level);
+    if (!work.unit)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "level is %u, expected below %u", level,
                        optinc_design_level_count(design));
-    if (unit->layer_count == 0)
+    if (work.unit->layer_count == 0)
         return oi_fail(log, OPTINC_ERR_UNSUPPORTED, "level %u has no layers to verify", level);
-    if (options)
-        chosen = *options;
-    if (chosen.exhaustive_cases_max == 0)
-        chosen.exhaustive_cases_max = EXHAUSTIVE_CASES_MAX;
-    if (chosen.sample_count == 0)
-        chosen.sample_count = SAMPLE_COUNT;
-    status = verify(unit, &chosen, progress, log, result);
+    status = plan(design, level, options, &work);
+    if (status == OPTINC_OK)
+        status = verify(&work, result);
     if (status != OPTINC_OK)
         return status;
     choose_best(result);
-    result->seconds = seconds_now() - start;
+    result->seconds += seconds_now() - start;
     return OPTINC_OK;
 }

@@ -146,6 +146,8 @@ static optinc_status prove_levels(optinc_design *design, const optinc_verify_opt
 
     if (verify)
         chosen = *verify;
+    chosen.checkpoint = NULL; /* one file is not for several levels */
+    chosen.resume = false;
     for (uint32_t level = 0; level < optinc_design_level_count(design) && status == OPTINC_OK;
          level++) {
         optinc_verify_result result;
