@@ -137,8 +137,8 @@ def main():
             path = make(arguments, folder, made)
             margin = run(arguments.program, "verify", path)["margin_min"]
             built = run(arguments.program, "inspect", path, *hardware, "--device", device)
-            for calibration, flags in [("none", []), ("corrected", ["--correct"]),
-                                       ("searched", ["--correct", "--search"])]:
+            for calibration, flags in [("none", []), ("corrected", ["--calibrate", "local"]),
+                                       ("searched", ["--calibrate", "local", "--search"])]:
                 if calibration == "searched" and "direct" not in hardware:
                     continue  # meshes are larger, and their bar states stay out of reach
                 print(f"| {name} | {calibration} | {built['mzis_built']:,} | "
@@ -148,7 +148,7 @@ def main():
                 curves.append((name, *([
                     (s, rate(arguments, path, hardware + flags,
                              ["--phase-sigma", s, "--splitter-sigma", s])[0])
-                    for s in PICTURE] for flags in ([], ["--correct"]))))
+                    for s in PICTURE] for flags in ([], ["--calibrate", "local"]))))
     if arguments.picture:
         picture(arguments.picture, curves, 1 / (arguments.trials * arguments.codes))
 

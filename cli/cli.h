@@ -44,7 +44,7 @@ int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The library's log handler, and what ends a failed library call: prints `what` with the text of
- * the status unless the handler has already printed an error of this call. CLI_BAD_INPUT. */
+ * the status unless cli_error or the handler has said already what is wrong. CLI_BAD_INPUT. */
 extern const optinc_log cli_log;
 int cli_library_error(optinc_status status, const char *what);
 

@@ -15,6 +15,9 @@
 #define WORDS_MAX 64
 #define TIMES_MAX 1001
 
+#define LIST_MAX 16 /* of ranks_mpi */
+#define BYTES_MAX (UINT64_C(1) << 40)
+
 typedef struct bench_request {
     uint64_t ranks;
     uint64_t rounds;
@@ -190,6 +193,31 @@ static json_t *read_rows(FILE *stream, bool print)
     return rows;
 }
 
+/* What every rank would refuse is refused here, once. */
+static bool check_lists(const bench_request *request)
+{
+    uint64_t values[LIST_MAX];
+    int count;
+
+    if (!cli_read_counts("--bytes", request->bytes, 4, BYTES_MAX, values, LIST_MAX, &count))
+        return false;
+    for (int i = 0; i < count; i++)
+        if (values[i] % 4 != 0) {
+            cli_error("--bytes: found %llu, expected a multiple of 4, the size of a float32",
+                      (unsigned long long)values[i]);
+            return false;
+        }
+    if (!cli_read_counts("--bits", request->bits, 2, 32, values, LIST_MAX, &count))
+        return false;
+    for (int i = 0; i < count; i++)
+        if (values[i] % 2 != 0) {
+            cli_error("--bits: found %llu, expected an even number from 2 to 32",
+                      (unsigned long long)values[i]);
+            return false;
+        }
+    return true;
+}
+
 static int bench(const bench_request *request)
 {
     char path[PATH_MAX], launcher[4096], rounds[24], *words[WORDS_MAX];
@@ -198,6 +226,8 @@ static int bench(const bench_request *request)
     int code = -1;
     pid_t child;
 
+    if (!check_lists(request))
+        return CLI_BAD_INPUT;
     if (!find_program(request, path))
         return cli_error(
             "the program of the ranks, ranks_mpi, is not here: build with Open MPI, or "
@@ -236,24 +266,27 @@ static int run(int argc, char **argv)
     bench_request request = {
         .ranks = 4, .rounds = 9, .bytes = "1048576,16777216,67108864", .bits = "8"};
     const cli_option options[] = {
-        cli_count("--ranks", &request.ranks, "K", 2, 1024, "on this machine (4)"),
+        cli_count("--ranks", &request.ranks, "K", 2, 1024, "ranks on this machine; default 4"),
         cli_text("--bytes", &request.bytes, "N,...",
-                 "sizes of the float32 vectors (1048576,16777216,67108864)"),
-        cli_text("--bits", &request.bits, "B,...", "of our codes (8)"),
+                 "sizes of the float32 vectors; default 1048576,16777216,67108864"),
+        cli_text("--bits", &request.bits, "B,...", "bits of our codes; default 8"),
         cli_count("--rounds", &request.rounds, "N", 1, 1001,
-                  "turns of each contender; the time is their median (9)"),
-        cli_flag("--all", &request.all, "each of Open MPI's algorithms, not only its choice"),
-        cli_text("--launcher", &request.launcher, "COMMAND",
-                 "what starts the ranks instead, as 'mpirun -n 8 --hostfile hosts'"),
-        cli_text("--program", &request.program, "FILE", "ranks_mpi, if it is elsewhere"),
+                  "turns of each contender; the time is their median; default 9"),
+        cli_flag("--all", &request.all,
+                 "measures each of Open MPI's algorithms, not only its choice"),
+        cli_text(
+            "--launcher", &request.launcher, "COMMAND",
+            "what starts the ranks, as 'mpirun -n 8 --hostfile hosts'; default Open MPI's mpirun"),
+        cli_text("--program", &request.program, "FILE",
+                 "what the ranks run; default the ranks_mpi that was built beside optinc"),
         cli_json_option(&request.json),
     };
     const cli_syntax syntax = {
         .usage = "bench [OPTIONS]",
         .text = "Measures our all-reduce of float32 beside the MPI's own, in turn, on MPI ranks: "
-                "time\n(of the slowest rank), best time, algorithm and bus bandwidth, the largest "
-                "error\nagainst the exact sum and what is promised. ratio: above 1, the first line "
-                "of its\nsize is faster. bench/network/run does the same over links of a set rate.",
+                "time (of the slowest rank), best time, algorithm and bus bandwidth, the largest "
+                "error against the exact sum and what is promised. ratio: above 1, the first line "
+                "of its size is faster. bench/network/run does the same over links of a set rate.",
         .example = "optinc bench --ranks 4 --bytes 1048576 --bits 8,4",
         .options = options,
         .option_count = sizeof options / sizeof options[0],

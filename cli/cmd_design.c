@@ -354,8 +354,9 @@ static int run(int argc, char **argv)
         cli_output_option(&request.path, "FILE", "the design file, safetensors"),
         cli_choice("--activation", &request.activation, activations,
                    "of the hidden units; default saturating, relu if trained"),
-        cli_number("--gap", &request.gap, "G", 0.0, 1.0,
-                   "width of a step's slope, between 0 and 1; default 0.5"),
+        cli_needs(cli_number("--gap", &request.gap, "G", 0.0, 1.0,
+                             "width of a step's slope, between 0 and 1; default 0.5"),
+                  "--method constructed"),
         cli_choice("--variant", &request.variant, variants,
                    "rounding of the average; default half-up"),
         cli_number("--error-rate", &request.error_rate, "R", 0.0, 1.0,
@@ -365,24 +366,33 @@ static int run(int argc, char **argv)
         cli_text("--split", &request.split, "PORTS",
                  "ports of the levels' switches, the servers' first, as 4x8; default as equal as "
                  "they can be"),
-        cli_text("--level-epochs", &request.level_epochs, "EPOCHS",
-                 "trained cascades: --epochs of each level, as 300/120; --structure and --segment "
-                 "take such lists, too"),
+        cli_needs(cli_text("--level-epochs", &request.level_epochs, "EPOCHS",
+                           "of trained cascades: --epochs of each level, as 300/120; --structure "
+                           "and --segment "
+                           "take such lists, too"),
+                  "--method trained"),
         cli_seed_option(&request.seed, "of everything random; default 1"),
         cli_json_option(&request.json),
     };
     const cli_syntax syntax = {
         .usage = "design --servers N --bits B --method constructed|trained -o FILE [OPTIONS]",
         .text = "Makes a switch that averages the B-bit gradient codes of N servers: builds or "
-                "trains its\noptical neural network, proves what it computes, and saves both as "
+                "trains its optical neural network, proves what it computes, and saves both as "
                 "a design file.",
-        .example = "optinc design --servers 4 --bits 8 --method constructed -o switch.safetensors",
+        .example =
+            "optinc design --servers 4 --bits 8 --method constructed -o switch.safetensors\n"
+            "optinc design --servers 4 --bits 8 --method trained --seed 3 -o trained.safetensors\n"
+            "optinc design --servers 16 --levels 2 --bits 8 --method constructed -o "
+            "tree.safetensors",
         .options = options,
         .option_count = (int)(sizeof options / sizeof options[0]),
     };
     int operand_count;
 
     cli_training_describe(&request.training, options + OPTION_COUNT);
+    for (int i = OPTION_COUNT; i < syntax.option_count; i++)
+        if (!options[i].needs)
+            options[i].needs = "--method trained";
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:
         return CLI_DONE;

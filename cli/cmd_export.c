@@ -69,7 +69,8 @@ static optinc_status export_unit(const export_request *request, const optinc_uni
     optinc_status status;
 
     if (unit->layer_count == 0 || request->layer > unit->layer_count) {
-        cli_error("%s: has %u layers", request->path, unit->layer_count);
+        cli_error("--layer: found %llu, expected 1 to %u as in %s",
+                  (unsigned long long)request->layer, unit->layer_count, request->path);
         return OPTINC_ERR_INVALID_ARGUMENT;
     }
     status = optinc_unit_circuits(unit, &request->options, &cli_log, circuits);
@@ -92,7 +93,9 @@ static int export_design(const export_request *request)
     if (!design)
         return CLI_BAD_INPUT;
     if (request->level >= optinc_design_level_count(design)) {
-        cli_error("--level: %s has %u levels", request->path, optinc_design_level_count(design));
+        cli_error("--level: found %llu, expected 0 to %u as in %s",
+                  (unsigned long long)request->level, optinc_design_level_count(design) - 1,
+                  request->path);
         optinc_design_destroy(&design);
         return CLI_BAD_INPUT;
     }
@@ -122,21 +125,21 @@ static int run(int argc, char **argv)
     cli_option options[CLI_PHOTONIC_OPTIONS + 5];
     int count = cli_photonic_options(&request.hardware, options), operand_count;
 
-    options[count++] = cli_choice("--format", &request.format, formats,
-                                  "json: all of it; sax: a netlist; touchstone: the S-matrix; "
-                                  "svg: a drawing");
-    options[count++] =
-        cli_count("--layer", &request.layer, "L", 1, OPTINC_LAYERS_MAX, "this one alone, into OUT");
-    options[count++] =
-        cli_count("--level", &request.level, "L", 0, 7, "of a cascade, 0 next to the servers");
+    options[count++] = cli_choice(
+        "--format", &request.format, formats,
+        "json: all of it; sax: a netlist; touchstone: the S-matrix; svg: a drawing; default json");
+    options[count++] = cli_count("--layer", &request.layer, "L", 1, OPTINC_LAYERS_MAX,
+                                 "this layer alone, from 1, into OUT; default all");
+    options[count++] = cli_count("--level", &request.level, "L", 0, 7,
+                                 "level of a cascade, 0 next to the servers; default 0");
     options[count++] = cli_output_option(
         &request.output, "OUT", "where to; without --layer, layer 2 of a.json is a.layer2.json");
     options[count++] = cli_json_option(&request.json);
     switch (cli_parse(
         &(cli_syntax){
-            .usage = "export DESIGN --format FORMAT -o OUT [OPTIONS]",
+            .usage = "export DESIGN [--format json|sax|touchstone|svg] -o OUT [OPTIONS]",
             .text = "Writes the circuit of every layer for other tools. Losses are those of "
-                    "--device; other faults\nare a chip's and not exported.",
+                    "--device; other faults are a chip's and not exported.",
             .example = "optinc export switch.safetensors --format sax --layer 1 -o layer1.yaml",
             .options = options,
             .option_count = count,

@@ -273,12 +273,13 @@ static int run(int argc, char **argv)
     cli_syntax syntax = {
         .usage = "inspect DESIGN|NETLIST [OPTIONS]",
         .text = "Shows the layers of a design, how each is mapped to Mach-Zehnder interferometers "
-                "(MZIs),\ntheir number and their area, and what the whole takes in area, power and "
-                "light with the\ncomponents of --device. Rows and columns are those of the matrix "
-                "that is built, the bias\ncolumn included.",
-        .example = "optinc inspect switch.safetensors",
+                "(MZIs), their number and their area, and what the whole takes in area, power and "
+                "light with the components of --device. Rows and columns are those of the matrix "
+                "that is built, the bias column included.",
+        .example = "optinc inspect switch.safetensors --device devices/published-best.yaml\n"
+                   "optinc inspect layer1.yaml --compare switch.safetensors --layer 1",
         .options = options,
-        .operand_name = "DESIGN",
+        .operand_name = "DESIGN|NETLIST",
         .operands_min = 1,
         .operands_max = 1,
     };
@@ -290,13 +291,17 @@ static int run(int argc, char **argv)
                                   "MZIs counted for the diagonal of an SVD: max or min of rows and "
                                   "columns; default max");
     options[count++] = cli_text("--compare", &request.compare, "DESIGN",
-                                "of a netlist: with the layer --layer of this design");
+                                "compares a netlist with the layer --layer of this design");
+    options[count++] = cli_needs(cli_count("--layer", &request.layer, "L", 1, OPTINC_LAYERS_MAX,
+                                           "layer of --compare, from 1; default 1"),
+                                 "--compare");
+    options[count++] = cli_needs(cli_count("--level", &request.level, "L", 0, 7,
+                                           "level of a cascade, 0 next to the servers; default 0"),
+                                 "--compare");
     options[count++] =
-        cli_count("--layer", &request.layer, "L", 1, OPTINC_LAYERS_MAX, "of it; default 1");
-    options[count++] =
-        cli_count("--level", &request.level, "L", 0, 7, "of a cascade, 0 next to the servers");
-    options[count++] = cli_number("--within", &request.tolerance, "DIFFERENCE", -1e-300, 1e300,
-                                  "that the matrices may have; default 1e-9");
+        cli_needs(cli_number_from("--within", &request.tolerance, "DIFFERENCE", 0, 1e300,
+                                  "largest difference of the two matrices; default 1e-9"),
+                  "--compare");
     options[count++] = cli_json_option(&request.json);
     syntax.option_count = count;
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {

@@ -265,21 +265,22 @@ static int run(int argc, char **argv)
                           "the result, in the shape of the inputs"),
         cli_choice("--backend", &request.backend, backends,
                    "the proved function, the table of what the ONN answers, its layers, or their "
-                   "light, for which the options from --device on are; default exact"),
-        cli_choice("--op", &request.op, ops, "default mean"),
+                   "light; default exact"),
+        cli_choice("--op", &request.op, ops, "what the result is; default mean"),
         cli_choice("--rounding", &request.rounding, roundings,
                    "of the quantisation; default nearest"),
         cli_count("--block-size", &request.block_size, "ELEMENTS", 4, 65536,
-                  "that share an exponent: a multiple of 4 up to 65536; default 256"),
+                  "elements that share an exponent: a multiple of 4 up to 65536; default 256"),
         cli_count("--bits", &request.bits, "B", 2, 32, "fail unless the design is for B bits"),
         cli_count("--threads", &request.threads, "T", 1, 1024,
-                  "threads; the result does not depend on them; default: all cores"),
-        cli_count("--chunk", &request.chunk, "ELEMENTS", 1, CHUNK_ELEMENTS_MAX,
-                  "in memory at once, rounded up to whole blocks; the result does not depend on "
-                  "it"),
+                  "threads; the result does not depend on it; default all cores"),
+        cli_count(
+            "--chunk", &request.chunk, "ELEMENTS", 1, CHUNK_ELEMENTS_MAX,
+            "elements in memory at once, rounded up to whole blocks; the result does not depend "
+            "on it; default 1048576"),
         cli_seed_option(&request.seed, "of stochastic roundings; default 1"),
         cli_count("--step", &request.step, "STEP", 0, INT64_MAX,
-                  "that keys stochastic roundings; default 0"),
+                  "training step, which keys stochastic roundings; default 0"),
         cli_json_option(&request.json),
     };
     cli_option options[sizeof own / sizeof own[0] + CLI_FAULTS_OPTIONS + CLI_PHOTONIC_OPTIONS];
@@ -287,8 +288,8 @@ static int run(int argc, char **argv)
         .usage = "reduce --design DESIGN [--backend exact|table|onn|photonic] IN.npy... -o OUT.npy "
                  "[OPTIONS]",
         .text = "Averages float32 vectors (NumPy .npy files, one a server) through the switch: "
-                "block exponents,\ncodes, switch, and back to floats. Prints the largest error "
-                "against the exact mean, its bound,\nand the symbols in which the backend differs "
+                "block exponents, codes, switch, and back to floats. Prints the largest error "
+                "against the exact mean, its bound, and the symbols in which the backend differs "
                 "from the reference function.",
         .example = "optinc reduce --design switch.safetensors --backend onn a.npy b.npy c.npy "
                    "-o mean.npy",

@@ -222,10 +222,10 @@ static int run(int argc, char **argv)
         .usage = "report [RUN...] -o PAGE.html [--design DESIGN] [--cluster SCALE.json] [OPTIONS]",
         .text =
             "Turns run logs (files, or folders that hold log.jsonl) and a design into one "
-            "HTML page with\npictures: losses, traffic, quantisation error, the switch with every "
-            "MZI and its phases and, with\ncomponents or faults given, the eyes at its receivers; "
+            "HTML page with pictures: losses, traffic, quantisation error, the switch with every "
+            "MZI and its phases and, with components or faults given, the eyes at its receivers; "
             "and "
-            "many servers.\nNeeds gnuplot.",
+            "many servers. Needs gnuplot.",
         .example = "optinc report demo/ring demo/optinc -o report.html",
         .options = options,
         .operand_name = "RUN",
@@ -235,12 +235,13 @@ static int run(int argc, char **argv)
 
     options[count++] = cli_output_option(&request.output_path, "PAGE.html", "the page");
     options[count++] = cli_text("--design", &request.design_path, "DESIGN",
-                                "the switch; default: the one that a log names");
+                                "the switch; default the one that a log names");
     options[count++] = cli_text("--cluster", &request.cluster_path, "SCALE.json",
                                 "many servers: what 'optinc scale --json' printed");
     options[count++] = cli_text("--segments", &request.segments_path, "TABLE.csv",
-                                "what `optinc segments` saved: MZIs and accuracy by choice");
-    options[count++] = cli_text("--title", &request.title, "TEXT", "of the page");
+                                "what 'optinc segments' saved: MZIs and accuracy by choice");
+    options[count++] =
+        cli_text("--title", &request.title, "TEXT", "title of the page; default OptINC report");
     options[count++] = cli_json_option(&request.json);
     syntax.option_count = count;
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {

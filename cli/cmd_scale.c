@@ -9,6 +9,7 @@
 #include "cluster.h"
 #include "options.h"
 
+#define SERVERS_MAX (UINT64_C(1) << 24)
 #define SERVERS_COUNT_MAX 64
 
 typedef struct scale_request {
@@ -28,35 +29,6 @@ typedef struct scale_request {
     int plot_axis;
     bool json;
 } scale_request;
-
-/* "4,16,1024" */
-static bool parse_servers(scale_request *request)
-{
-    const char *text = request->servers_text;
-
-    for (;;) {
-        char *end;
-        unsigned long long value;
-
-        errno = 0;
-        value = strtoull(text, &end, 10);
-        if (end == text || *text == '-' || errno != 0 || value == 0)
-            break;
-        if (request->servers_count == SERVERS_COUNT_MAX) {
-            cli_error("--servers names more than %d numbers", SERVERS_COUNT_MAX);
-            return false;
-        }
-        request->servers[request->servers_count++] = value;
-        if (*end == '\0')
-            return true;
-        if (*end != ',')
-            break;
-        text = end + 1;
-    }
-    cli_error("--servers is '%s', expected whole numbers above 0 with commas between, as 4,16,1024",
-              request->servers_text);
-    return false;
-}
 
 static json_t *json_row(const scale_request *request, const char *name, uint64_t servers,
                         const optinc_cluster_time *time)
@@ -92,8 +64,8 @@ static void print_row(const scale_request *request, const char *name, uint64_t s
 
 static void print_head(const scale_request *request)
 {
-    printf("  servers  collective         bytes/server       time/ms   of ring%s\n",
-           request->compute_ms >= 0 ? "       step/ms" : "");
+    printf("  servers  collective         bytes/server       time ms   of ring%s\n",
+           request->compute_ms >= 0 ? "       step ms" : "");
 }
 
 /* The picture goes from the least to the most servers; against size it is of the first number. */
@@ -176,7 +148,9 @@ static int scale_and_draw(scale_request *request)
     cluster_study study = {0};
     int code = CLI_BAD_INPUT;
 
-    if (parse_servers(request) && make_study(request, &study) && draw(request, &study))
+    if (cli_read_counts("--servers", request->servers_text, 1, SERVERS_MAX, request->servers,
+                        SERVERS_COUNT_MAX, &request->servers_count) &&
+        make_study(request, &study) && draw(request, &study))
         code = scale(request, &study);
     cluster_study_free(&study);
     return code;
@@ -199,54 +173,59 @@ static int run(int argc, char **argv)
     int alltoall = OPTINC_ALLTOALL_FASTEST;
     const cli_option options[] = {
         cli_text("--servers", &request.servers_text, "K,...",
-                 "numbers of servers (4,16,64,256,1024)"),
+                 "numbers of servers; default 4,16,64,256,1024"),
         cli_count("--elements", &cluster->elements, "E", 0, (uint64_t)1 << 48,
-                  "gradient elements (16777216)"),
-        cli_count("--bits", &request.bits, "B", 2, 32, "of a code, even (8)"),
+                  "gradient elements; default 16777216"),
+        cli_count("--bits", &request.bits, "B", 2, 32, "bits of a gradient code, even; default 8"),
         cli_count("--block-size", &request.block_size, "E", 4, 65536,
-                  "elements that share an exponent (256)"),
-        cli_number("--link-gbps", &cluster->link_gbps, "G", 0.0, any,
-                   "link of a server, each direction, Gb/s (6400)"),
-        cli_number_from("--latency-us", &cluster->latency_us, "U", 0.0, any,
-                        "of a message, microseconds (2)"),
-        cli_number_from("--overhead-us", &cluster->overhead_us, "U", 0.0, any,
-                        "host time a message, microseconds (0.2)"),
-        cli_number_from("--host-gbps", &cluster->host_gbps, "G", 0.0, any,
-                        "host arithmetic on float data, Gb/s; 0: free (0)"),
+                  "elements that share an exponent, a multiple of 4; default 256"),
+        cli_number("--link-gbps", &cluster->link_gbps, "GBPS", 0.0, any,
+                   "rate of a server's link, each direction; default 6400"),
+        cli_number_from("--latency-us", &cluster->latency_us, "US", 0.0, any,
+                        "latency of a message; default 2"),
+        cli_number_from("--overhead-us", &cluster->overhead_us, "US", 0.0, any,
+                        "host time a message; default 0.2"),
+        cli_number_from("--host-gbps", &cluster->host_gbps, "GBPS", 0.0, any,
+                        "host arithmetic on float data; 0: free; default 0"),
         cli_count("--radix", &request.switch_radix, "R", 2, 4096,
-                  "children of an electrical aggregation node (64)"),
-        cli_number_from("--switch-latency-us", &cluster->switch_latency_us, "U", 0.0, any,
-                        "of an electrical node, microseconds (0.33)"),
+                  "children of an electrical aggregation node; default 64"),
+        cli_number_from("--switch-latency-us", &cluster->switch_latency_us, "US", 0.0, any,
+                        "latency of an electrical node; default 0.33"),
         cli_count("--optical-ports", &request.optical_ports, "N", 2, 64,
-                  "of one optical switch, a power of two (4)"),
-        cli_number_from("--optical-latency-us", &cluster->optical_latency_us, "U", 0.0, any,
-                        "of one optical switch, microseconds (0.1)"),
-        cli_number("--optical-gbps", &cluster->optical_gbps, "G", 0.0, any,
-                   "of a port of the optical switch, Gb/s (the link's)"),
+                  "ports of one optical switch, a power of two; default 4"),
+        cli_number_from("--optical-latency-us", &cluster->optical_latency_us, "US", 0.0, any,
+                        "latency of one optical switch; default 0.1"),
+        cli_number("--optical-gbps", &cluster->optical_gbps, "GBPS", 0.0, any,
+                   "rate of a port of the optical switch; default the link's"),
         cli_choice("--alltoall", &alltoall, alltoalls,
-                   "how software OptINC sends its codes (fastest)"),
+                   "how software OptINC sends its codes; default fastest"),
         cli_count("--chunks", &request.chunks, "C", 1, 65536,
-                  "of software OptINC, each after the other (1)"),
-        cli_number_from("--compute-ms", &request.compute_ms, "T", 0.0, any,
-                        "compute time of a step: adds the time of a whole step"),
-        cli_number_from("--overlap", &request.overlap, "S", 0.0, 1.0,
-                        "share of the compute time in which gradients travel (0)"),
+                  "chunks of software OptINC, each after the other; default 1"),
+        cli_number_from("--compute-ms", &request.compute_ms, "MS", 0.0, any,
+                        "compute time of a step: adds the time of a whole step; default none"),
+        cli_needs(cli_number_from("--overlap", &request.overlap, "SHARE", 0.0, 1.0,
+                                  "share of the compute time in which gradients travel; default 0"),
+                  "--compute-ms"),
         cli_text("--points", &request.points_path, "SIMULATED.csv",
                  "simulated all-reduces, of adapters/simgrid/simulate --csv"),
         cli_text("--plot", &request.plot_path, "FILE.svg",
                  "draws the times, by gnuplot, with the points on them"),
-        cli_choice(
-            "--over", &request.plot_axis, axes,
-            "what the picture's times are against; size: for the first of --servers (servers)"),
+        cli_needs(
+            cli_choice(
+                "--over", &request.plot_axis, axes,
+                "what the picture's times are against; size: for the first of --servers; default "
+                "servers"),
+            "--plot"),
         cli_json_option(&request.json),
     };
     const cli_syntax syntax = {
         .usage = "scale [OPTIONS]",
-        .text = "Models how long an all-reduce takes in a cluster, and what each server sends:\n"
-                "float ring, halving and doubling, electrical in-network aggregation, OptINC in\n"
-                "software and the optical switch. docs/cluster.md has every formula. The model\n"
+        .text = "Models how long an all-reduce takes in a cluster, and what each server sends: "
+                "float ring, halving and doubling, electrical in-network aggregation, OptINC in "
+                "software and the optical switch. docs/cluster.md has every formula. The model "
                 "draws no random numbers.",
-        .example = "optinc scale --servers 16,1024,100000 --elements 25000000 --link-gbps 400",
+        .example = "optinc scale --servers 16,1024,100000 --elements 25000000 --link-gbps 400\n"
+                   "optinc scale --servers 4,100000 --plot time.svg",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
@@ -262,6 +241,9 @@ static int run(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
+    if (request.block_size % 4 != 0)
+        return cli_error("--block-size: found %" PRIu64 ", expected a multiple of 4",
+                         request.block_size);
     cluster->chunks = (uint32_t)request.chunks;
     cluster->alltoall = (optinc_cluster_alltoall)alltoall;
     cluster->bits = (uint32_t)request.bits;

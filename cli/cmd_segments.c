@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "training.h"
 
+#define OWN_OPTIONS 6
 #define CHOICE_SIZE 128
 #define SIZES 3 /* a digit is off by 1, 2 or 3 levels */
 
@@ -16,6 +17,7 @@ typedef struct segments_request {
     const char *choices;
     const char *path;
     cli_training training;
+    json_t *rows; /* NULL: a table is printed */
 } segments_request;
 
 /* Wrong answers by digit and by how many levels the digit is off, from the design's table. */
@@ -68,6 +70,21 @@ static void write_row(FILE *file, const char *choice, uint64_t seed,
     fflush(file);
 }
 
+static json_t *json_row(const char *choice, const optinc_train_result *result)
+{
+    json_t *row = json_object();
+
+    cli_json_set(row, "segment", json_string(choice));
+    cli_json_set(row, "mzis", cli_json_count(result->cost.mzis));
+    cli_json_set(row, "mzis_svd", cli_json_count(result->cost.mzis_svd));
+    cli_json_set(row, "cases", cli_json_count(result->proof.cases));
+    cli_json_set(row, "errors", cli_json_count(result->proof.errors));
+    cli_json_set(row, "margin_min", cli_json_number(result->proof.margin_min));
+    cli_json_set(row, "seconds", cli_json_number(result->train_seconds));
+    cli_json_set(row, "cpu_seconds", cli_json_number(result->train_cpu_seconds));
+    return row;
+}
+
 static void print_row(const char *choice, const optinc_train_result *result)
 {
     char count[CLI_COUNT_TEXT_SIZE];
@@ -94,24 +111,30 @@ static optinc_status train_choice(segments_request *request, const optinc_spec *
     if (!cli_training_options_of(&request->training, spec, OPTINC_ACTIVATION_RELU, request->seed,
                                  &options))
         return OPTINC_ERR_INVALID_ARGUMENT;
+    if (!file)
+        return OPTINC_OK;
     status = optinc_train(spec, &options, &watch, &cli_log, &result, &design);
     cli_training_watch_end();
     if (status == OPTINC_OK) {
         write_row(file, choice, request->seed, &result, optinc_design_unit(design, 0));
-        print_row(choice, &result);
+        if (request->rows)
+            json_array_append_new(request->rows, json_row(choice, &result));
+        else
+            print_row(choice, &result);
     }
     optinc_design_destroy(&design);
     return status;
 }
 
-/* The choices between slashes, each trained in turn. */
+/* The choices between slashes, each trained in turn, or, without a file, checked alone. */
 static optinc_status train_all(segments_request *request, const optinc_spec *spec, FILE *file)
 {
     const char *rest = request->choices;
     optinc_status status = OPTINC_OK;
 
-    printf("%-12s %12s %8s %12s %10s %8s %8s\n", "segmented", "MZIs", "of SVD", "accuracy", "wrong",
-           "margin", "seconds");
+    if (file && !request->rows)
+        printf("%-12s %12s %8s %12s %10s %8s %8s\n", "segmented", "MZIs", "of SVD", "accuracy",
+               "wrong", "margin", "seconds");
     while (status == OPTINC_OK && rest) {
         const char *end = strchr(rest, '/');
         size_t size = end ? (size_t)(end - rest) : strlen(rest);
@@ -138,8 +161,9 @@ static int make_table(segments_request *request)
 
     if (status != OPTINC_OK)
         return cli_library_error(status, "segments");
-    if (request->training.checkpoint || request->training.resume)
-        return cli_error("--checkpoint, --resume: not for a table of several trainings");
+    status = train_all(request, &spec, NULL);
+    if (status != OPTINC_OK)
+        return cli_library_error(status, "segments");
     if (!cli_output_open(&output, request->path))
         return CLI_BAD_INPUT;
     write_head(output.stream, optinc_spec_digits_out(&spec));
@@ -151,24 +175,47 @@ static int make_table(segments_request *request)
     return cli_output_commit(&output) ? CLI_DONE : CLI_BAD_INPUT;
 }
 
+static int make_and_print(segments_request *request, bool json)
+{
+    json_t *object = json ? json_object() : NULL;
+    int code;
+
+    request->rows = json ? json_array() : NULL;
+    code = make_table(request);
+    if (!json)
+        return code;
+    cli_json_set(object, "output", json_string(request->path));
+    cli_json_set(object, "seed", cli_json_count(request->seed));
+    cli_json_set(object, "rows", request->rows);
+    if (code == CLI_DONE)
+        cli_print_json(object);
+    else
+        json_decref(object);
+    return code;
+}
+
 static int run(int argc, char **argv)
 {
     segments_request request = {
         .seed = 1, .choices = "all/none", .training = cli_training_default()};
-    cli_option options[CLI_TRAINING_OPTIONS + 5] = {
+    bool json = false;
+    cli_option training[CLI_TRAINING_OPTIONS];
+    cli_option options[OWN_OPTIONS + CLI_TRAINING_SHARED] = {
         cli_required(cli_count("--servers", &request.servers, "N", 1, 1u << 20,
                                "ports of the switch: 2, 4, 8, 16, 32 or 64")),
         cli_required(cli_count("--bits", &request.bits, "B", 1, 64,
                                "bits of a gradient code: even, 2 to 32")),
         cli_output_option(&request.path, "FILE", "the table as CSV"),
         cli_text("--choices", &request.choices, "LIST",
-                 "choices of --segment between slashes; default all/none"),
+                 "segmented layers of each row: all, none, or layers from 1 as 1,4-6, with slashes "
+                 "between; default all/none"),
         cli_seed_option(&request.seed, "of the trainings; default 1"),
+        cli_json_option(&json),
     };
     const cli_syntax syntax = {
-        .usage = "segments --servers N --bits B --choices LIST -o FILE [OPTIONS]",
+        .usage = "segments --servers N --bits B [--choices LIST] -o FILE [OPTIONS]",
         .text = "Trains a structure once for each choice of segmented layers and shows what it "
-                "costs and\nsaves: MZIs, share of the SVD mapping, accuracy, wrong answers by "
+                "costs and saves: MZIs, share of the SVD mapping, accuracy, wrong answers by "
                 "digit and size, time.",
         .example = "optinc segments --servers 4 --bits 8 --choices all/none/4-6 -o table.csv",
         .options = options,
@@ -176,7 +223,8 @@ static int run(int argc, char **argv)
     };
     int operand_count;
 
-    cli_training_describe(&request.training, options + 5);
+    cli_training_describe(&request.training, training);
+    memcpy(options + OWN_OPTIONS, training, CLI_TRAINING_SHARED * sizeof training[0]);
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {
     case CLI_PARSED_HELP:
         return CLI_DONE;
@@ -185,7 +233,7 @@ static int run(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
-    return make_table(&request);
+    return make_and_print(&request, json);
 }
 
 const cli_command cli_command_segments = {

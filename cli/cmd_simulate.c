@@ -369,6 +369,19 @@ static int simulate(simulate_request *request)
     return CLI_DONE;
 }
 
+/* Whether the device can have this value: known before anything is simulated and printed. */
+static bool check_value(const simulate_request *request, const char *name, double value)
+{
+    optinc_device device = request->options.photonic.device;
+    optinc_status status = OPTINC_OK;
+
+    if (strcmp(name, "drift_time_s") != 0)
+        status = optinc_device_set(&device, name, value, &cli_log);
+    if (status)
+        cli_library_error(status, name);
+    return status == OPTINC_OK;
+}
+
 static bool resolve(simulate_request *request)
 {
     optinc_simulate_options *options = &request->options;
@@ -379,11 +392,17 @@ static bool resolve(simulate_request *request)
     options->level = (uint32_t)request->level;
     options->thread_count = (uint32_t)request->threads;
     if (request->sweep_text && !parse_sweep(request->sweep_text, &request->sweep)) {
-        cli_error("--sweep: '%s', expected NAME=FIRST:LAST:STEPS with 2 to %u steps",
+        cli_error("--sweep: found '%s', expected NAME=FIRST:LAST:STEPS with 2 to %u steps",
                   request->sweep_text, SWEEP_STEPS_MAX);
         return false;
     }
-    return true;
+    if (request->eye_path && !cli_check_replaceable(request->eye_path))
+        return false;
+    return (!request->sweep.steps ||
+            (check_value(request, request->sweep.name, request->sweep.first) &&
+             check_value(request, request->sweep.name, request->sweep.last))) &&
+           (!request->tolerance ||
+            check_value(request, request->tolerance, request->tolerance_max));
 }
 
 static int run(int argc, char **argv)
@@ -399,32 +418,36 @@ static int run(int argc, char **argv)
         cli_count("--trials", &request.options.trials, "N", 1, UINT32_MAX, "chips; default 100");
     options[count++] = cli_count("--codes", &request.options.codes_per_trial, "N", 1,
                                  UINT64_C(1) << 40, "codes a chip; default 10000");
-    options[count++] =
-        cli_count("--level", &request.level, "L", 0, 7, "of a cascade, 0 next to the servers");
-    options[count++] = cli_number("--target", &request.options.target_error_rate, "RATE", -1e-300,
-                                  1, "share of wrong codes that a good chip may have; 1e-4");
-    options[count++] =
-        cli_flag("--per-layer", &request.per_layer, "also with faults in one layer at a time");
-    options[count++] =
-        cli_text("--sweep", &request.sweep_text, "NAME=FIRST:LAST:STEPS",
-                 "also over values of the device, by their name in its file, or drift_time_s");
+    options[count++] = cli_count("--level", &request.level, "L", 0, 7,
+                                 "level of a cascade, 0 next to the servers; default 0");
+    options[count++] = cli_number_from("--target", &request.options.target_error_rate, "SHARE", 0,
+                                       1, "wrong codes that a good chip may have; default 1e-4");
+    options[count++] = cli_flag("--per-layer", &request.per_layer,
+                                "repeats all with faults in one layer at a time");
+    options[count++] = cli_text(
+        "--sweep", &request.sweep_text, "NAME=FIRST:LAST:STEPS",
+        "repeats all over values of the device, by their name in its file, or drift_time_s");
     options[count++] = cli_text("--tolerance", &request.tolerance, "NAME",
-                                "the largest value of the device that still gives --yield");
-    options[count++] = cli_number("--tolerance-max", &request.tolerance_max, "VALUE", 0, 1e9,
-                                  "where that search starts; default 0.1");
+                                "finds the largest value of the device that still gives --yield");
     options[count++] =
-        cli_number("--yield", &request.yield, "SHARE", -1e-300, 1.0000001, "default 0.9");
+        cli_needs(cli_number("--tolerance-max", &request.tolerance_max, "VALUE", 0, 1e9,
+                             "largest value that --tolerance tries; default 0.1"),
+                  "--tolerance");
+    options[count++] =
+        cli_needs(cli_number_from("--yield", &request.yield, "SHARE", 0, 1,
+                                  "good chips that --tolerance asks for; default 0.9"),
+                  "--tolerance");
     options[count++] = cli_text("--eye", &request.eye_path, "FILE.svg",
-                                "also eye diagrams at the last receivers of the first chip");
-    options[count++] =
-        cli_count("--threads", &request.threads, "T", 1, 1024, "threads; default: all cores");
+                                "draws eye diagrams at the last receivers of the first chip");
+    options[count++] = cli_count("--threads", &request.threads, "T", 1, 1024,
+                                 "threads; the result does not depend on it; default all cores");
     options[count++] = cli_seed_option(&request.options.seed, "of chips, codes, noise; default 1");
     options[count++] = cli_json_option(&request.json);
     switch (cli_parse(
         &(cli_syntax){
             .usage = "simulate DESIGN [OPTIONS]",
             .text = "Builds chips of a design with random faults and sends random codes through "
-                    "their fields:\nhow many come out wrong, in which digit, by how much, and how "
+                    "their fields: how many come out wrong, in which digit, by how much, and how "
                     "many chips are good.",
             .example = "optinc simulate switch.safetensors --phase-sigma 0.01 --splitter-sigma "
                        "0.01 --trials 200",

@@ -319,16 +319,21 @@ static int run(int argc, char **argv)
                   "most cases that are all run; default 268435456 (2^28)"),
         cli_count("--samples", &request.samples, "COUNT", 1, INT64_MAX,
                   "random cases where nothing better is possible; default 1000000"),
-        cli_count("--threads", &request.threads, "T", 1, 1024, "threads; default: all cores"),
+        cli_count("--threads", &request.threads, "T", 1, 1024, "threads; default all cores"),
         cli_text("--checkpoint", &request.checkpoint, "FILE",
                  "continue the cases' run from FILE if it exists; kept in it now and then, at the "
-                 "end and on Ctrl-C"),
-        cli_count("--checkpoint-interval", &request.checkpoint_interval, "SECONDS", 1, 1u << 24,
-                  "between two savings; default 30"),
-        cli_flag("--resume", &request.resume, "there has to be a checkpoint to continue from"),
-        cli_flag("--progress", &request.progress, "a line every 10 s where stderr is no terminal"),
-        cli_count("--servers", &request.servers, "K", 1, 1u << 20,
-                  "with faults: servers in use, on the first ports; default all"),
+                 "end and when interrupted"),
+        cli_needs(cli_count("--checkpoint-interval", &request.checkpoint_interval, "SECONDS", 1,
+                            1u << 24, "between two savings; default 30"),
+                  "--checkpoint"),
+        cli_needs(
+            cli_flag("--resume", &request.resume, "there has to be a checkpoint to continue from"),
+            "--checkpoint"),
+        cli_flag("--progress", &request.progress,
+                 "prints a line every 10 s where stderr is no terminal"),
+        cli_needs(cli_count("--servers", &request.servers, "K", 1, 1u << 20,
+                            "with faults: servers in use, on the first ports; default all"),
+                  CLI_FAULTS_NEEDED),
         cli_flag("--without-residuals", &request.without_residuals,
                  "of a cascade: what would be lost if every level rounded"),
         cli_seed_option(&request.seed, "of the samples; default 1"),
@@ -337,9 +342,9 @@ static int run(int argc, char **argv)
     const cli_syntax syntax = {
         .usage = "verify DESIGN [OPTIONS]",
         .text = "Proves what a design computes, from its layers alone: exhaustively where the "
-                "cases can be\ncounted through, stage by stage for constructed designs, by "
-                "samples where nothing better is\npossible; and says which. With faults, what is "
-                "left is proved against the reference of the\nservers that are left.",
+                "cases can be counted through, stage by stage for constructed designs, by "
+                "samples where nothing better is possible; and says which. With faults, what is "
+                "left is proved against the reference of the servers that are left.",
         .example = "optinc verify switch.safetensors",
         .options = options,
         .option_count = (int)(sizeof options / sizeof options[0]),

@@ -15,7 +15,7 @@
 
 static struct {
     const char *command;
-    bool error_printed; /* since the last cli_library_error */
+    bool error_printed; /* since the last cli_library_error: it is not said twice */
     const char *progress_name;
     double progress_start;
     double progress_shown;
@@ -64,6 +64,7 @@ int cli_error(const char *format, ...)
 {
     va_list values;
 
+    state.error_printed = true;
     va_start(values, format);
     print_line("", format, values);
     va_end(values);

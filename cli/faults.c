@@ -13,19 +13,23 @@ static const char *const actions[] = {"undetected", "error", "rescale", NULL};
 void cli_faults_describe(cli_faults *faults, cli_option *options)
 {
     const cli_option list[CLI_FAULTS_OPTIONS] = {
-        cli_text("--dark-port", &faults->dark, "PORTS",
+        cli_text("--dark-ports", &faults->dark, "PORTS",
                  "ports from which no light comes, from 0, as 3 or 1,5"),
-        cli_text("--left", &faults->left, "PORTS", "ports whose servers have left in good order"),
-        cli_text("--failed-switch", &faults->failed, "L,I",
-                 "a switch that puts out no light: level and number from 0, as 0,2 or 0,2/1,0"),
-        cli_choice(
-            "--on-dark", &faults->action, actions,
-            "what is done about ports and switches that are dark: nothing, as nobody sees it; "
-            "an error; or the mean of the servers that are left; default rescale"),
+        cli_text("--left-ports", &faults->left, "PORTS",
+                 "ports whose servers have left in good order"),
+        cli_text("--failed-switches", &faults->failed, "L,I/...",
+                 "switches that put out no light: level and number from 0, as 0,2 or 0,2/1,0"),
+        cli_needs(
+            cli_choice(
+                "--on-dark", &faults->action, actions,
+                "what is done about them: nothing, as nobody sees it; an error; or the mean of the "
+                "servers that are left; default rescale"),
+            CLI_FAULTS_NEEDED),
     };
 
     faults->action = OPTINC_FAULT_RESCALE;
     memcpy(options, list, sizeof list);
+    cli_group(options, CLI_FAULTS_OPTIONS, "Dark ports and switches");
 }
 
 /* A whole number at *text, which moves behind it. */
@@ -77,7 +81,7 @@ static bool read_ports(const char *option, const char *text, uint32_t *ports, ui
 /* "0,2/1,0" to switches; NULL is none. */
 static bool read_switches(const char *text, optinc_place *places, uint32_t *count)
 {
-    const char *option = "--failed-switch", *whole = text;
+    const char *option = "--failed-switches", *whole = text;
 
     *count = 0;
     if (!text)
@@ -113,8 +117,8 @@ bool cli_faults_resolve(cli_faults *f, const optinc_design *design, uint32_t por
                                 .left_ports = f->left_ports,
                                 .failed = f->failed_switches,
                                 .action = (optinc_fault_action)f->action};
-    if (!read_ports("--dark-port", f->dark, f->dark_ports, &f->faults.dark_count) ||
-        !read_ports("--left", f->left, f->left_ports, &f->faults.left_count) ||
+    if (!read_ports("--dark-ports", f->dark, f->dark_ports, &f->faults.dark_count) ||
+        !read_ports("--left-ports", f->left, f->left_ports, &f->faults.left_count) ||
         !read_switches(f->failed, f->failed_switches, &f->faults.failed_count))
         return false;
     f->states = malloc(optinc_design_ports(design));

@@ -25,6 +25,8 @@ typedef struct cli_faults {
     optinc_fault_effect effect;
 } cli_faults;
 
+/* The options that name a fault. */
+#define CLI_FAULTS_NEEDED "--dark-ports|--left-ports|--failed-switches"
 #define CLI_FAULTS_OPTIONS 4
 
 /* The command line's options, CLI_FAULTS_OPTIONS of them, which set `faults`; the action is rescale

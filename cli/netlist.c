@@ -51,14 +51,16 @@ static optinc_circuit *load_layer(const netlist_request *request)
     if (!design)
         return NULL;
     if (request->level >= optinc_design_level_count(design)) {
-        cli_error("--level: %s has %u levels", request->design_path,
-                  optinc_design_level_count(design));
+        cli_error("--level: found %llu, expected 0 to %u as in %s",
+                  (unsigned long long)request->level, optinc_design_level_count(design) - 1,
+                  request->design_path);
         optinc_design_destroy(&design);
         return NULL;
     }
     unit = optinc_design_unit(design, request->level);
     if (request->layer > unit->layer_count) {
-        cli_error("--layer: %s has %u layers", request->design_path, unit->layer_count);
+        cli_error("--layer: found %llu, expected 1 to %u as in %s",
+                  (unsigned long long)request->layer, unit->layer_count, request->design_path);
     } else {
         status = optinc_unit_circuits(unit, request->options, &cli_log, circuits);
         if (status != OPTINC_OK)

@@ -275,7 +275,9 @@ static optinc_status read_bytes(FILE *stream, void *bytes, size_t size, const ch
     if (found == size)
         return OPTINC_OK;
     if (ferror(stream))
-        return fail(message, OPTINC_ERR_IO, "%s: %s", what, strerror(errno));
+        return errno == EISDIR
+                   ? fail(message, OPTINC_ERR_IO, "found a directory, expected a .npy file")
+                   : fail(message, OPTINC_ERR_IO, "%s: %s", what, strerror(errno));
     return fail(message, OPTINC_ERR_FORMAT, "truncated: found %zu bytes of %s, expected %zu", found,
                 what, size);
 }

@@ -86,6 +86,18 @@ cli_option cli_required(cli_option option)
     return option;
 }
 
+cli_option cli_needs(cli_option option, const char *needs)
+{
+    option.needs = needs;
+    return option;
+}
+
+void cli_group(cli_option *options, int count, const char *group)
+{
+    for (int i = 0; i < count; i++)
+        options[i].group = group;
+}
+
 static bool set_count(const cli_option *option, const char *text)
 {
     char *end;
@@ -101,6 +113,32 @@ static bool set_count(const cli_option *option, const char *text)
     }
     *(uint64_t *)option->value = value;
     return true;
+}
+
+bool cli_read_counts(const char *name, const char *text, uint64_t min, uint64_t max,
+                     uint64_t *values, int values_max, int *count)
+{
+    const char *rest = text;
+
+    for (*count = 0; *count < values_max; rest++) {
+        char *end;
+        unsigned long long value;
+
+        errno = 0;
+        value = strtoull(rest, &end, 10);
+        if (rest[0] < '0' || rest[0] > '9' || errno || value < min || value > max)
+            break;
+        values[(*count)++] = value;
+        if (*end == '\0')
+            return true;
+        rest = end;
+        if (*rest != ',')
+            break;
+    }
+    cli_error("%s: found '%s', expected whole numbers from %" PRIu64 " to %" PRIu64
+              " with commas between, %d at most",
+              name, text, min, max, values_max);
+    return false;
 }
 
 static bool set_number(const cli_option *option, const char *text)
@@ -193,8 +231,29 @@ static int find_option(const cli_syntax *syntax, const char *argument, const cha
     return -1;
 }
 
+/* Words of the text, in lines of at most WIDTH columns after the indent. */
+static void print_wrapped(const char *text, int indent)
+{
+    enum { WIDTH = 80 };
+    int column = 0;
+
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+
+        if (column > 0 && column + 1 + length > WIDTH) {
+            putchar('\n');
+            column = 0;
+        }
+        column += printf("%*s%.*s", column > 0 ? 1 : indent, "", length, text);
+        text += length;
+        text += *text == ' ';
+    }
+    putchar('\n');
+}
+
 static void print_option(const cli_option *option)
 {
+    char help[512];
     char letter[] = {'-', option->letter, ',', ' ', '\0'};
     char value[128] = "";
 
@@ -203,17 +262,39 @@ static void print_option(const cli_option *option)
     else if (option->kind != CLI_FLAG)
         snprintf(value, sizeof value, "%s", option->value_name);
     printf("  %s%s%s%s\n", option->letter ? letter : "", option->name, *value ? " " : "", value);
-    printf("        %s%s\n", option->help, option->required ? " (required)" : "");
+    snprintf(help, sizeof help, "%s%s", option->help, option->required ? " (required)" : "");
+    print_wrapped(help, 8);
 }
 
 static void print_help(const cli_syntax *syntax)
 {
-    printf("Usage: optinc %s\n\n%s\n\nOptions:\n", syntax->usage, syntax->text);
+    const char *group = NULL;
+
+    printf("Usage: optinc %s\n\n", syntax->usage);
+    print_wrapped(syntax->text, 0);
+    printf("\nOptions:\n");
     for (int i = 0; i < syntax->option_count; i++)
-        print_option(&syntax->options[i]);
-    printf("  --help\n        this text\n\nExample:\n  %s\n\n"
-           "Exit status: 0 done, 1 the design does not meet its spec, 2 bad usage or bad input.\n",
-           syntax->example);
+        if (!syntax->options[i].group)
+            print_option(&syntax->options[i]);
+    printf("  --help\n        this text\n");
+    for (int i = 0; i < syntax->option_count; i++) {
+        const cli_option *option = &syntax->options[i];
+
+        if (option->group && option->group != group)
+            printf("\n%s:\n", option->group);
+        if (option->group)
+            print_option(option);
+        group = option->group;
+    }
+    printf("\nExample:\n");
+    for (const char *line = syntax->example; *line; line += line[0] == '\n') {
+        int length = (int)strcspn(line, "\n");
+
+        printf("  %.*s\n", length, line);
+        line += length;
+    }
+    printf("\nExit status: 0 done, 1 the design does not meet its spec, 2 bad usage or bad "
+           "input.\n");
 }
 
 static bool wants_help(int argc, char **argv)
@@ -236,7 +317,7 @@ static bool parse_option(const cli_syntax *syntax, int argc, char **argv, int *a
     const cli_option *option;
 
     if (index < 0) {
-        cli_error("unknown option '%s', expected one of 'optinc %.*s --help'", argument,
+        cli_error("unknown option '%s'; 'optinc %.*s --help' lists what there is", argument,
                   (int)strcspn(syntax->usage, " "), syntax->usage);
         return false;
     }
@@ -259,6 +340,56 @@ static bool parse_option(const cli_syntax *syntax, int argc, char **argv, int *a
         value = argv[++*at];
     }
     return set_value(option, value);
+}
+
+/* Whether "--option" was given, or has the choice of "--option choice", given or not. */
+static bool is_met(const cli_syntax *syntax, const bool *seen, const char *need, size_t length)
+{
+    const char *space = memchr(need, ' ', length);
+    size_t name_length = space ? (size_t)(space - need) : length;
+
+    for (int i = 0; i < syntax->option_count; i++) {
+        const cli_option *option = &syntax->options[i];
+        const char *choice;
+
+        if (strlen(option->name) != name_length || strncmp(option->name, need, name_length) != 0)
+            continue;
+        if (!space)
+            return seen[i];
+        choice = option->choices[*(const int *)option->value];
+        return strlen(choice) == length - name_length - 1 &&
+               strncmp(choice, space + 1, strlen(choice)) == 0;
+    }
+    return false;
+}
+
+/* "--a|--b" as "--a or --b" */
+static void join_needs(const char *needs, char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (; *needs && used < size; needs++)
+        used += (size_t)snprintf(text + used, size - used, *needs == '|' ? " or " : "%c", *needs);
+}
+
+static bool check_needs(const cli_syntax *syntax, const bool *seen)
+{
+    for (int i = 0; i < syntax->option_count; i++) {
+        const cli_option *option = &syntax->options[i];
+        char needs[256];
+        bool met = !option->needs || !seen[i];
+
+        for (const char *need = option->needs; !met && need; need = strchr(need, '|')) {
+            need += *need == '|';
+            met = is_met(syntax, seen, need, strcspn(need, "|"));
+        }
+        if (!met) {
+            join_needs(option->needs, needs, sizeof needs);
+            cli_error("%s: does nothing without %s", option->name, needs);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool check_present(const cli_syntax *syntax, const bool *seen, int operand_count)
@@ -295,9 +426,14 @@ cli_parsed cli_parse(const cli_syntax *syntax, int argc, char **argv, int *opera
         } else if (syntax->operands_max >= 0 && *operand_count >= syntax->operands_max) {
             cli_error("unexpected argument '%s'; usage: optinc %s", argv[i], syntax->usage);
             return CLI_PARSED_WRONG;
+        } else if (!argv[i][0]) {
+            cli_error("%s: found an empty text", syntax->operand_name);
+            return CLI_PARSED_WRONG;
         } else {
             argv[(*operand_count)++] = argv[i];
         }
     }
-    return check_present(syntax, seen, *operand_count) ? CLI_PARSED : CLI_PARSED_WRONG;
+    return check_present(syntax, seen, *operand_count) && check_needs(syntax, seen)
+               ? CLI_PARSED
+               : CLI_PARSED_WRONG;
 }

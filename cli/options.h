@@ -19,6 +19,9 @@ typedef struct cli_option {
     void *value;            /* of the kind's type; keeps its default if the option is absent */
     const char *value_name; /* of the help */
     const char *help;
+    const char *group; /* a heading of the help; NULL: "Options" */
+    const char *needs; /* without which it would do nothing: options, or "--option choice", with
+                          '|' between them; NULL: nothing */
     uint64_t count_min;
     uint64_t count_max;
     double number_min;
@@ -35,7 +38,7 @@ cli_option cli_count(const char *name, uint64_t *value, const char *value_name, 
                      uint64_t max, const char *help);
 cli_option cli_number(const char *name, double *value, const char *value_name, double min,
                       double max, const char *help);
-/* The bounds themselves are allowed. */
+/* Of these the bounds themselves are allowed. */
 cli_option cli_number_from(const char *name, double *value, const char *value_name, double min,
                            double max, const char *help);
 cli_option cli_text(const char *name, const char **value, const char *value_name, const char *help);
@@ -46,11 +49,19 @@ cli_option cli_output_option(const char **value, const char *value_name, const c
 cli_option cli_seed_option(uint64_t *value, const char *help);
 cli_option cli_json_option(bool *value);
 cli_option cli_required(cli_option option);
+cli_option cli_needs(cli_option option, const char *needs);
+/* Puts count options under one heading of the help, behind those that have none. */
+void cli_group(cli_option *options, int count, const char *group);
+
+/* "4,16,64", the value of a text option, to values [values_max]; false, with a message, if it is not
+ * whole numbers from min to max with commas between. */
+bool cli_read_counts(const char *name, const char *text, uint64_t min, uint64_t max,
+                     uint64_t *values, int values_max, int *count);
 
 typedef struct cli_syntax {
     const char *usage;   /* after "optinc " */
-    const char *text;    /* what it does, in a few lines */
-    const char *example; /* one command line */
+    const char *text;    /* what it does: a paragraph */
+    const char *example; /* command lines, one a line */
     const cli_option *options;
     int option_count;
     const char *operand_name; /* NULL: none is taken */

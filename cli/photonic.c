@@ -5,9 +5,6 @@
 
 #include "cli.h"
 
-/* Strictly above this: zero is allowed, nothing below it. */
-#define BELOW_ZERO (-1e-300)
-
 static const struct {
     const char *option;
     const char *field; /* of the device */
@@ -16,24 +13,24 @@ static const struct {
     double high;
     const char *help;
 } values[CLI_PHOTONIC_VALUES] = {
-    {"--phase-sigma", "phase_sigma_rad", "RAD", BELOW_ZERO, 10, "spread of every phase"},
-    {"--splitter-sigma", "splitter_sigma_rad", "RAD", BELOW_ZERO, 1,
+    {"--phase-sigma", "phase_sigma_rad", "RAD", 0, 10, "spread of every phase"},
+    {"--splitter-sigma", "splitter_sigma_rad", "RAD", 0, 1,
      "spread of every coupler's angle, about its power ratio's error"},
-    {"--mzi-loss", "mzi_loss_db", "DB", BELOW_ZERO, 30, "loss of an MZI"},
-    {"--mzi-loss-sigma", "mzi_loss_sigma_db", "DB", BELOW_ZERO, 10, "spread of that loss"},
-    {"--dac-bits", "dac_bits", "BITS", BELOW_ZERO, 25, "resolution of the phases; 0: exact"},
-    {"--crosstalk", "crosstalk", "SHARE", BELOW_ZERO, 1, "of a phase that its neighbours get"},
-    {"--drift", "drift_rad_per_sqrt_s", "RAD", BELOW_ZERO, 10,
+    {"--mzi-loss", "mzi_loss_db", "DB", 0, 30, "loss of an MZI"},
+    {"--mzi-loss-sigma", "mzi_loss_sigma_db", "DB", 0, 10, "spread of that loss"},
+    {"--dac-bits", "dac_bits", "BITS", 0, 25, "resolution of the phases; 0: exact"},
+    {"--crosstalk", "crosstalk", "SHARE", 0, 1, "of a phase that its neighbours get"},
+    {"--drift", "drift_rad_per_sqrt_s", "RAD", 0, 10,
      "drift of every phase in one second; grows with the square root of --drift-time"},
-    {"--extinction", "modulator_extinction_db", "DB", BELOW_ZERO, 200,
-     "of the modulators; 0: infinite"},
-    {"--receiver-noise", "receiver_noise_pa_per_sqrt_hz", "PA", BELOW_ZERO, 1e6,
+    {"--extinction", "modulator_extinction_db", "DB", 0, 200, "of the modulators; 0: infinite"},
+    {"--receiver-noise", "receiver_noise_pa_per_sqrt_hz", "PA", 0, 1e6,
      "thermal noise of the receivers per square root of a hertz"},
-    {"--shot-noise", "receiver_shot_noise", "SHARE", BELOW_ZERO, 1.0000001, "1: on, 0: off"},
-    {"--rin", "laser_rin_db_per_hz", "DB", -300.0000001, 0,
+    {"--shot-noise", "receiver_shot_noise", "SHARE", 0, 1,
+     "of the receivers' shot noise that is there; 1: all, 0: none"},
+    {"--rin", "laser_rin_db_per_hz", "DB", -300, 0,
      "relative-intensity noise per hertz; -300: none"},
-    {"--laser-power", "laser_power_mw", "MW", 0, 1e5, "launched into every modulator"},
-    {"--oscillator-power", "local_oscillator_power_mw", "MW", 0, 1e5,
+    {"--laser-power", "laser_power_mw", "MW", 1e-9, 1e5, "launched into every modulator"},
+    {"--oscillator-power", "local_oscillator_power_mw", "MW", 1e-9, 1e5,
      "of the local oscillator at every receiver"},
 };
 
@@ -49,28 +46,33 @@ int cli_photonic_options(cli_photonic *request, cli_option *options)
 
     *request = (cli_photonic){0};
     options[count++] = cli_text("--device", &request->device_path, "FILE",
-                                "constants of the components (YAML); default: ideal ones");
+                                "constants of the components (YAML); default ideal ones");
     for (int i = 0; i < CLI_PHOTONIC_VALUES; i++) {
         request->values[i] = NAN;
-        options[count++] = cli_number(values[i].option, &request->values[i], values[i].unit,
-                                      values[i].low, values[i].high, values[i].help);
+        options[count++] = cli_number_from(values[i].option, &request->values[i], values[i].unit,
+                                           values[i].low, values[i].high, values[i].help);
     }
-    options[count++] = cli_number("--drift-time", &request->drift_time_s, "S", BELOW_ZERO, 1e12,
-                                  "since the phases were set; default 0");
-    options[count++] = cli_choice("--mapping", &request->mapping, mappings,
-                                  "as the design says, or every layer by fan-in and fan-out trees");
-    options[count++] = cli_choice("--mesh", &request->layout, layouts, "layout of the meshes");
-    options[count++] = cli_choice("--cells", &request->form, forms, "cells of the meshes");
+    options[count++] = cli_number_from("--drift-time", &request->drift_time_s, "S", 0, 1e12,
+                                       "since the phases were set; default 0");
+    options[count++] = cli_choice(
+        "--mapping", &request->mapping, mappings,
+        "as the design says, or every layer by fan-in and fan-out trees; default design");
+    options[count++] = cli_choice("--mesh", &request->layout, layouts,
+                                  "layout of the meshes; default rectangular");
+    options[count++] =
+        cli_choice("--cells", &request->form, forms, "form of the meshes' cells; default physical");
     options[count++] = cli_choice("--calibrate", &request->calibrate, calibrations,
                                   "phases for the chip as built: local, its errors being known; "
-                                  "self, found by measuring its outputs");
-    options[count++] = cli_flag("--correct", &request->correct, "the same as --calibrate local");
-    options[count++] = cli_flag("--search", &request->search,
-                                "then the DAC codes beside these are tried, for small circuits");
+                                  "self, found by measuring its outputs; default none");
+    options[count++] = cli_flag(
+        "--search", &request->search,
+        "tries the DAC codes beside these in the end, for small circuits; with --dac-bits");
     options[count++] = cli_flag("--dummies", &request->dummies,
                                 "meshes with equal loss on all ways; direct circuits have none");
-    options[count++] = cli_choice("--bias", &request->bias, biases,
-                                  "one more mode of light, or added at the receivers");
+    options[count++] =
+        cli_choice("--bias", &request->bias, biases,
+                   "one more mode of light, or added at the receivers; default optical");
+    cli_group(options, count, "Components, faults and calibration of the chip");
     return count;
 }
 
@@ -87,13 +89,9 @@ bool cli_photonic_resolve(const cli_photonic *request, optinc_photonic_options *
 {
     optinc_status status = OPTINC_OK;
 
-    if (request->correct && request->calibrate == 2) {
-        cli_error("--correct: found beside --calibrate self, expected one of them");
-        return false;
-    }
     *options = optinc_photonic_defaults();
     options->drift_time_s = request->drift_time_s;
-    options->correct_errors = request->correct || request->calibrate == 1;
+    options->correct_errors = request->calibrate == 1;
     options->self_configure = request->calibrate == 2;
     options->search_steps = request->search;
     options->dummies = request->dummies;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options by which simulate, export and inspect describe the hardware. */
+/* The options by which simulate, export, inspect, reduce and report describe the hardware. */
 #ifndef CLI_PHOTONIC_H
 #define CLI_PHOTONIC_H
 
@@ -7,13 +7,12 @@
 #include "options.h"
 
 #define CLI_PHOTONIC_VALUES 13
-#define CLI_PHOTONIC_OPTIONS (CLI_PHOTONIC_VALUES + 10)
+#define CLI_PHOTONIC_OPTIONS (CLI_PHOTONIC_VALUES + 9)
 
 typedef struct cli_photonic {
     const char *device_path;
     double values[CLI_PHOTONIC_VALUES]; /* NaN: as the device file says */
     double drift_time_s;
-    bool correct;
     int calibrate; /* index into none, local, self */
     bool search;
     bool dummies;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of `optinc segments` on the page: what every choice of segmented layers costs in MZIs
  * and gives in accuracy. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,11 +47,11 @@ bool report_segments_load(report *r, const char *path)
     bool good = false;
 
     if (!file) {
-        cli_error("%s: cannot be opened", path);
+        cli_error("%s: %s", path, strerror(errno));
         return false;
     }
     if (!fgets(line, sizeof line, file) || strncmp(line, HEAD, strlen(HEAD)) != 0) {
-        cli_error("%s:1: expected the table of `optinc segments`, beginning with %s", path, HEAD);
+        cli_error("%s:1: expected the table of 'optinc segments', beginning with %s", path, HEAD);
         goto out;
     }
     while (fgets(line, sizeof line, file)) {

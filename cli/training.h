@@ -38,6 +38,7 @@ typedef struct cli_training {
 } cli_training;
 
 #define CLI_TRAINING_OPTIONS 23
+#define CLI_TRAINING_SHARED 19 /* the first of them: those that several trainings can share */
 
 cli_training cli_training_default(void);
 /* The command line's options, CLI_TRAINING_OPTIONS of them, which set `training`. */

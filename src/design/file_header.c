@@ -57,8 +57,9 @@ static optinc_status open_header(oi_file *file, const uint8_t *bytes, size_t siz
     length = load_u64(bytes);
     if (length > OI_FILE_HEADER_MAX)
         return oi_fail(file->log, OPTINC_ERR_FORMAT,
-                       "%s: header length: found %" PRIu64 ", expected at most %u", file->name,
-                       length, OI_FILE_HEADER_MAX);
+                       "%s: header length: found %" PRIu64
+                       ", expected at most %u; no safetensors file",
+                       file->name, length, OI_FILE_HEADER_MAX);
     if (length > size - OI_FILE_LENGTH_SIZE)
         return oi_fail(file->log, OPTINC_ERR_FORMAT,
                        "%s: header: found %zu bytes, expected %" PRIu64 "; the file is cut short",

@@ -307,8 +307,9 @@ optinc_status optinc_eye_create(const optinc_design *design, const optinc_eye_op
     if (!design || !options)
         return OPTINC_ERR_INVALID_ARGUMENT;
     if (options->level >= optinc_design_level_count(design))
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "eye: level %u of %u", options->level,
-                       optinc_design_level_count(design));
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "level: found %u, expected 0 to %u as in the design", options->level,
+                       optinc_design_level_count(design) - 1);
     if (options->symbol_count && (options->symbol_count < 64 || options->symbol_count > 65536))
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "eye: %u symbols, 64 to 65,536 expected",
                        options->symbol_count);

@@ -341,8 +341,9 @@ static optinc_status check_options(const optinc_design *design,
     if (!design || !options)
         return OPTINC_ERR_INVALID_ARGUMENT;
     if (options->level >= optinc_design_level_count(design))
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "simulate: level %u of %u", options->level,
-                       optinc_design_level_count(design));
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "level: found %u, expected 0 to %u as in the design", options->level,
+                       optinc_design_level_count(design) - 1);
     if (options->trials < 1 || options->trials > UINT32_MAX || options->codes_per_trial < 1 ||
         __builtin_mul_overflow(options->trials, options->codes_per_trial, &codes) ||
         codes > UINT64_C(1) << 48)

@@ -83,27 +83,27 @@ static optinc_status check_reals(const optinc_cluster *cluster, const optinc_log
 static optinc_status check_cluster(const optinc_cluster *cluster, const optinc_log *log)
 {
     if (cluster->servers < 1 || cluster->servers > SERVERS_MAX)
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "%llu servers; expected 1 .. %llu",
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "servers is %llu, expected 1 to %llu",
                        (unsigned long long)cluster->servers, (unsigned long long)SERVERS_MAX);
     if (cluster->elements > ELEMENTS_MAX)
-        return oi_fail(log, OPTINC_ERR_OVERFLOW, "%llu elements; expected at most %llu",
+        return oi_fail(log, OPTINC_ERR_OVERFLOW, "elements is %llu, expected at most %llu",
                        (unsigned long long)cluster->elements, (unsigned long long)ELEMENTS_MAX);
     if (cluster->bits < 2 || cluster->bits > 32 || cluster->bits % 2 != 0)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
-                       "%u bits; expected an even number in 2 .. 32", cluster->bits);
+                       "bits is %u, expected an even number from 2 to 32", cluster->bits);
     if (cluster->block_size < 4 || cluster->block_size > 65536)
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "block size %u; expected 4 .. 65536",
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "block_size is %u, expected 4 to 65536",
                        cluster->block_size);
     if (cluster->switch_radix < 2 || cluster->switch_radix > 4096)
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "switch radix %u; expected 2 .. 4096",
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "switch_radix is %u, expected 2 to 4096",
                        cluster->switch_radix);
     if (cluster->optical_ports < 2 || cluster->optical_ports > 64 ||
         (cluster->optical_ports & (cluster->optical_ports - 1)) != 0)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
-                       "%u ports of an optical switch; expected a power of two in 2 .. 64",
+                       "optical_ports is %u, expected a power of two from 2 to 64",
                        cluster->optical_ports);
     if (!optinc_cluster_alltoall_name(cluster->alltoall))
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "alltoall %d; expected 0 .. %u",
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "alltoall is %d, expected 0 to %u",
                        (int)cluster->alltoall, OPTINC_ALLTOALL_COUNT - 1);
     if (cluster->chunks < 1 || cluster->chunks > 65536)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "%u chunks; expected 1 .. 65536",

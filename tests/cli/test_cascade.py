@@ -45,7 +45,7 @@ class Cascade(ProgramTest):
         made = self.good_json(*TRAINED, "-o", path)
         self.assertEqual((made["errors"], made["exact"], made["cases"]), (0, True, 49 + 168))
         self.assertEqual([level["cases_digits"] for level in made["training"]], [49, 343])
-        got = self.good_json("verify", path, "--dark-port", 1)
+        got = self.good_json("verify", path, "--dark-ports", 1)
         self.assertEqual((got["proof"], got["exact"], got["table_mismatches"]),
                          ("exhaustive", True, 0))
         self.assertTrue(got["faults"]["exact"])
@@ -72,12 +72,12 @@ class Cascade(ProgramTest):
 
     def test_faults_and_residuals(self):
         path = self.design("d", 16, 8, "--levels", 2)
-        got = self.good_json("verify", path, "--failed-switch", "0,1", "--without-residuals")
+        got = self.good_json("verify", path, "--failed-switches", "0,1", "--without-residuals")
         faults, loss = got["faults"], got["without_residuals"]
         self.assertEqual((faults["cases"], faults["kinds"], faults["exact"]), (100000, 1, True))
         self.assertEqual((faults["servers_counted"], faults["ports_idle"]), (12, 4))
         self.assertEqual((loss["wrong"], loss["mean"], loss["bias"]), (226 / 1024, 0.21875, 0.25))
-        text = self.good("verify", path, "--dark-port", 3, "--servers", 9, "--on-dark", "undetected")
+        text = self.good("verify", path, "--dark-ports", 3, "--servers", 9, "--on-dark", "undetected")
         self.assertIn("8 live, 7 idle, 1 dark", text)
         self.assertIn("bias           -8 code steps", text)
         self.assertIn("exact: the reference's result in every case", text)
@@ -100,11 +100,11 @@ class Cascade(ProgramTest):
         self.bad(*trained, "--level-epochs", "1/2/3", says=["3 levels", "expected 2"])
         self.bad(*trained, "--level-epochs", "1/x", says=["--level-epochs: found 'x'"])
         self.bad(*trained, "--segment", "all/", says=["entry of level 1"])
-        self.bad(*trained, "--resume", says=["no checkpoint"])
+        self.bad(*trained, "--resume", says=["without --checkpoint"])
         path = self.design("good", 4, 8)
-        self.bad("verify", path, "--dark-port", "4", says=["expected 0 to 3"])
-        self.bad("verify", path, "--dark-port", "1", "--on-dark", "error", says=["no result"])
-        self.bad("verify", path, "--dark-port", "1", "--servers", 5, says=["5 servers"])
+        self.bad("verify", path, "--dark-ports", "4", says=["expected 0 to 3"])
+        self.bad("verify", path, "--dark-ports", "1", "--on-dark", "error", says=["no result"])
+        self.bad("verify", path, "--dark-ports", "1", "--servers", 5, says=["5 servers"])
         big = self.design("big", 1024, 8, "--levels", 5)
         self.bad("verify", big, "--without-residuals", says=["1024 servers of 8 bits"])
 

@@ -57,44 +57,44 @@ class Faults(ProgramTest):
     def test_dark_port(self):
         fates = ["live"] * 16
         fates[5] = "idle"
-        self.expect(["--dark-port", "5"], fates, 15)
-        self.expect(["--left", "5"], fates, 15)
+        self.expect(["--dark-ports", "5"], fates, 15)
+        self.expect(["--left-ports", "5"], fates, 15)
         fates[5] = fates[6] = "dark"
-        self.expect(["--dark-port", "5,6", "--on-dark", "undetected"], fates, 16)
+        self.expect(["--dark-ports", "5,6", "--on-dark", "undetected"], fates, 16)
 
     def test_failed_switch(self):
         fates = ["live"] * 16
         fates[4:8] = ["idle"] * 4
-        self.expect(["--failed-switch", "0,1"], fates, 12)
+        self.expect(["--failed-switches", "0,1"], fates, 12)
         fates[4:8] = ["dark"] * 4
         fates[15] = "idle"
-        self.expect(["--failed-switch", "0,1", "--left", "15", "--on-dark", "undetected"], fates, 15)
+        self.expect(["--failed-switches", "0,1", "--left-ports", "15", "--on-dark", "undetected"], fates, 15)
 
     def test_a_server_that_left_is_as_if_it_had_not_been(self):
-        _, result = self.reduce("--left", "15")
+        _, result = self.reduce("--left-ports", "15")
         self.paths.pop()
         _, without = self.reduce()
         np.testing.assert_array_equal(result, without)
 
     def test_detected(self):
-        for arguments, name in ((["--dark-port", "9"], "input 9 of level 0 is dark"),
-                                (["--failed-switch", "0,3"], "input 3 of level 1 is dark"),
-                                (["--failed-switch", "1,0"], "input 0 of level 2 is dark")):
+        for arguments, name in ((["--dark-ports", "9"], "input 9 of level 0 is dark"),
+                                (["--failed-switches", "0,3"], "input 3 of level 1 is dark"),
+                                (["--failed-switches", "1,0"], "input 0 of level 2 is dark")):
             self.bad("reduce", "--design", self.tree, *self.paths, "-o", self.path("none.npy"),
                      "--on-dark", "error", *arguments, says=[name])
 
     def test_bad_input(self):
         for arguments, message in (
-                (["--dark-port", "16"], "dark port 16, expected 0 to 15"),
-                (["--dark-port", "1,"], "expected whole numbers"),
-                (["--dark-port", "1;2"], "expected ports as 1,5"),
-                (["--left", "-1"], "expected whole numbers"),
-                (["--left", "99999999999999999999"], "expected whole numbers"),
-                (["--failed-switch", "0"], "expected level and number"),
-                (["--failed-switch", "0,4"], "failed switch 4 of level 0, expected 0 to 3"),
-                (["--failed-switch", "2,0"], "level 2, expected 0 to 1"),
-                (["--failed-switch", "1,0"], "no server is left"),
-                (["--left", ",".join(map(str, range(16)))], "no server is left")):
+                (["--dark-ports", "16"], "dark port 16, expected 0 to 15"),
+                (["--dark-ports", "1,"], "expected whole numbers"),
+                (["--dark-ports", "1;2"], "expected ports as 1,5"),
+                (["--left-ports", "-1"], "expected whole numbers"),
+                (["--left-ports", "99999999999999999999"], "expected whole numbers"),
+                (["--failed-switches", "0"], "expected level and number"),
+                (["--failed-switches", "0,4"], "failed switch 4 of level 0, expected 0 to 3"),
+                (["--failed-switches", "2,0"], "level 2, expected 0 to 1"),
+                (["--failed-switches", "1,0"], "no server is left"),
+                (["--left-ports", ",".join(map(str, range(16)))], "no server is left")):
             self.bad("reduce", "--design", self.tree, *self.paths, "-o", self.path("none.npy"),
                      *arguments, says=[message])
 

@@ -128,7 +128,7 @@ class Report(ProgramTest):
                 file.write(text)
             self.bad("report", "--segments", table, "-o", self.path("b.html"), says=[says])
         self.bad("report", "--segments", self.path("none"), "-o", self.path("b.html"),
-                 says=["cannot be opened"])
+                 says=["No such file"])
 
     def test_two_runs_and_their_switch(self):
         got, page = self.page(*self.both())

@@ -81,19 +81,24 @@ class Light(ProgramTest):
             self.assertEqual(found["code_error_rate"], 0)
             self.assertGreater(found["before"]["code_error_rate"], 0.9)
             self.assertEqual(found["before"]["codes"], found["codes"])
-        self.assertNotIn("before", self.simulate("--correct", *faults))
         out = self.good("simulate", self.design, "--trials", 2, "--codes", 100, "--calibrate",
                         "self", *faults)
         self.assertIn("code errors    0 ", out)
         self.assertIn("uncalibrated   code errors ", out)
-        self.bad("simulate", self.design, "--correct", "--calibrate", "self",
-                 says=["--correct: found beside --calibrate self"])
+        # nothing is printed before what is asked for is known to exist
+        self.bad("simulate", self.design, "--sweep", "foo=0:1:3", says=["no value is called foo"])
+        self.bad("simulate", self.design, "--tolerance", "foo", says=["no value is called foo"])
+        err = self.bad("simulate", self.design, "--eye", self.folder, says=["found a directory"])
+        self.assertEqual(err.count("\n"), 1, "one message")
+        self.bad("simulate", self.design, "--level", 4, says=["found 4, expected 0 to 0"])
+        self.bad("simulate", self.design, "--calibrate", "guess",
+                 says=["--calibrate: found 'guess', expected none or local or self"])
         self.bad("simulate", self.design, "--calibrate", "well", says=["--calibrate"])
 
     def test_eye(self):
         device = ROOT / "devices" / "published-best.yaml"
         picture = self.path("eye.svg")
-        found = self.simulate("--mapping", "direct", "--device", device, "--correct", "--eye",
+        found = self.simulate("--mapping", "direct", "--device", device, "--calibrate", "local", "--eye",
                               picture)
         self.assertEqual([eye["digit"] for eye in found["eyes"]], [0, 1, 2, 3])
         for eye in found["eyes"]:
@@ -116,7 +121,7 @@ class Light(ProgramTest):
     def test_published_devices(self):
         for name in ["ideal", "published-best", "published-conservative"]:
             device = ROOT / "devices" / f"{name}.yaml"
-            found = self.simulate("--device", device, "--mapping", "direct", "--correct")
+            found = self.simulate("--device", device, "--mapping", "direct", "--calibrate", "local")
             self.assertEqual(found["codes"], 10000)
             if name == "ideal":
                 self.assertEqual(found["code_errors"], 0)
@@ -164,8 +169,8 @@ class Light(ProgramTest):
     def test_bad_input(self):
         self.bad("simulate", self.design, "--phase-sigma", -0.1, says=["--phase-sigma"])
         self.bad("simulate", self.design, "--sweep", "phase_sigma_rad=1",
-                 says=["--sweep: 'phase_sigma_rad=1', expected NAME=FIRST:LAST:STEPS"])
-        self.bad("simulate", self.design, "--level", 1, says=["level 1 of 1"])
+                 says=["--sweep: found 'phase_sigma_rad=1', expected NAME=FIRST:LAST:STEPS"])
+        self.bad("simulate", self.design, "--level", 1, says=["found 1, expected 0 to 0"])
         self.bad("simulate", self.design, "--device", self.path("none.yaml"),
                  says=["none.yaml: cannot be opened"])
         text = (ROOT / "devices" / "ideal.yaml").read_text()
@@ -192,8 +197,8 @@ class Light(ProgramTest):
         self.assertTrue(pathlib.Path(self.path("one.json")).exists())
 
     def test_bad_exports(self):
-        self.bad("export", self.design, "--layer", 6, "-o", self.path("x"), says=["has 5 layers"])
-        self.bad("export", self.design, "--level", 3, "-o", self.path("x"), says=["has 1 levels"])
+        self.bad("export", self.design, "--layer", 6, "-o", self.path("x"), says=["expected 1 to 5 as in"])
+        self.bad("export", self.design, "--level", 3, "-o", self.path("x"), says=["found 3, expected 0 to 0"])
         self.bad("export", self.design, "-o", self.path("no/such/x"), says=["no/such/x"])
         self.bad("export", self.design, says=["--output is missing"])
 
@@ -226,7 +231,7 @@ class Light(ProgramTest):
         self.bad("inspect", changed, says=["in_rad is 6.29999"])
         self.bad("inspect", path, "--compare", self.design, "--layer", 5,
                  says=["expected 4 and 6 as layer 5 of"])
-        self.bad("inspect", path, "--compare", self.design, "--layer", 9, says=["has 5 layers"])
+        self.bad("inspect", path, "--compare", self.design, "--layer", 9, says=["expected 1 to 5 as in"])
         self.bad("inspect", self.design, "--compare", self.design, says=["--compare"])
         self.bad("inspect", self.path("none.json"), says=["none.json: cannot be opened"])
         out = self.good("inspect", path)

@@ -113,7 +113,7 @@ class Train(ProgramTest):
         self.bad(*base, "--structure", "2-x-2", says=["2-x-2"])
         bad("--segment", "5", says=["layers of 1 .. 4"])
         bad("--merge", 3, says=["3 digits merged"])
-        bad("--resume", says=["no checkpoint"])
+        bad("--resume", says=["without --checkpoint"])
         bad("--resume", "--checkpoint", self.path("none"), says=["cannot be opened"])
         with open(self.path("junk"), "wb") as file:
             file.write(b"junk" * 100)

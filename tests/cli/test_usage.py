@@ -5,7 +5,8 @@ import unittest
 
 from common import ProgramTest
 
-COMMANDS = ["design", "verify", "inspect", "reduce", "report", "scale", "simulate", "export"]
+COMMANDS = ["design", "verify", "inspect", "reduce", "report", "scale", "simulate", "export",
+            "segments", "bench"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -25,6 +26,10 @@ class Help(ProgramTest):
             self.assertTrue(out.startswith(f"Usage: optinc {command} "), out)
             self.assertIn(f"Example:\n  optinc {command} ", out)
             self.assertIn("--json", out)
+            for line in out.splitlines():
+                if line.startswith("        "):
+                    self.assertLessEqual(len(line), 88, line)
+                self.assertNotIn("default:", line)
             self.assertIn("Exit status: 0 done", out)
             self.assertEqual(self.good(command, "--bits", "nonsense", "-h"), out)
 
@@ -61,6 +66,54 @@ class WrongUse(ProgramTest):
         self.bad("verify", "a", "b", says=["unexpected argument 'b'"])
         self.bad("reduce", "--design", "d", "-o", "o", "--block-size", 6, "a.npy",
                  says=["--block-size: found 6, expected a multiple of 4"])
+
+    def test_options_that_would_do_nothing(self):
+        wish = ["design", "--servers", 4, "--bits", 8, "-o", self.path("d")]
+        for arguments, says in [
+                ([*wish, "--method", "constructed", "--epochs", 5],
+                 "--epochs: does nothing without --method trained"),
+                ([*wish, "--method", "trained", "--gap", 0.3],
+                 "--gap: does nothing without --method constructed"),
+                ([*wish, "--method", "trained", "--resume"], "--resume: does nothing without"),
+                (["verify", "d", "--on-dark", "error"],
+                 "without --dark-ports or --left-ports or --failed-switches"),
+                (["verify", "d", "--servers", 3], "--servers: does nothing without --dark-ports"),
+                (["inspect", "d", "--layer", 2], "--layer: does nothing without --compare"),
+                (["simulate", "d", "--yield", 0.5], "--yield: does nothing without --tolerance"),
+                (["scale", "--overlap", 0.5], "--overlap: does nothing without --compute-ms"),
+                (["scale", "--over", "size"], "--over: does nothing without --plot")]:
+            self.bad(*arguments, says=[says])
+        self.assertEqual(self.files(), [])
+
+    def test_lists_are_read_before_anything_runs(self):
+        for text in ["x", "0", "-4", "4,", ",4", "4,,8", "1e3", " 4", "99999999999999999999"]:
+            for arguments in [["scale", "--servers"], ["bench", "--bytes"], ["bench", "--bits"]]:
+                name = arguments[-1]
+                err = self.bad(*arguments, text, says=[f"{name}: found '{text}', expected whole"])
+                self.assertEqual(err.count("\n"), 1, "one message")
+        self.bad("bench", "--bytes", "4,6", says=["--bytes: found 6, expected a multiple of 4"])
+        self.bad("bench", "--bits", "8,7", says=["--bits: found 7, expected an even number"])
+        self.bad("scale", "--block-size", 6, says=["--block-size: found 6, expected a multiple"])
+        self.bad("segments", "--servers", 4, "--bits", 2, "--choices", "all/foo", "-o",
+                 self.path("s.csv"), says=['"foo": expected all, none'])
+        self.assertEqual(self.files(), [])
+
+    def test_segments_as_json(self):
+        found = self.good_json("segments", "--servers", 2, "--bits", 2, "--structure", "1-4-4-1",
+                               "--epochs", 1, "--cycles", 1, "--squared-epochs", 0, "-o",
+                               self.path("s.csv"))
+        self.assertEqual([row["segment"] for row in found["rows"]], ["all", "none"])
+        self.assertEqual([row["cases"] for row in found["rows"]], [7, 7])
+        # by SVD: two meshes and a diagonal of each of the sides 1-4-4-1
+        self.assertEqual(found["rows"][1]["mzis"], 2 * (6 + 4) + 6 + 6 + 4)
+
+    def test_empty_operand(self):
+        self.bad("verify", "", says=["DESIGN: found an empty text"])
+
+    def test_numbers_say_their_range(self):
+        self.bad("inspect", "d", "--phase-sigma=-1", says=["expected a number from 0 to 10"])
+        self.bad("inspect", "d", "--rin", 5, says=["expected a number from -300 to 0"])
+        self.bad("simulate", "d", "--yield", 2, says=["expected a number from 0 to 1"])
 
     def test_control_characters_do_not_reach_the_terminal(self):
         err = self.bad("verify", "\x1b[2Jx")

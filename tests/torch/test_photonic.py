@@ -66,15 +66,15 @@ def test_faults_are_the_chips(designs):
     once, again, cut, other, corrected, configured = _run(designs, [
         {"values": _FAULTY, "seed": 7}, {"values": _FAULTY, "seed": 7},
         {"values": _FAULTY, "seed": 7, "chunk_elements": 512}, {"values": _FAULTY, "seed": 8},
-        {"values": _FAULTY, "seed": 7, "correct": True},
-        {"values": _FAULTY, "seed": 7, "self_configure": True}])
+        {"values": _FAULTY, "seed": 7, "calibrate": "local"},
+        {"values": _FAULTY, "seed": 7, "calibrate": "self"}])
     assert np.mean(once != _expected()) > 0.1
     assert once.tobytes() == again.tobytes() == cut.tobytes()
     assert np.mean(once != other) > 0.1
     np.testing.assert_array_equal(corrected, _expected())
     np.testing.assert_array_equal(configured, _expected())
-    with pytest.raises(ValueError, match="one of them"):
-        Photonic(correct=True, self_configure=True).options()
+    with pytest.raises(ValueError, match="none, local or self"):
+        Photonic(calibrate="guess").options()
 
 
 def test_noise_is_the_steps(designs):

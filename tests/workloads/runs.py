@@ -12,13 +12,13 @@ harness.preload(["transformers.models.llama.modeling_llama", "tokenizers", "work
                  "torchvision.models.resnet", "workloads.resnet50.train"])
 
 TINY = ["--layers", "1", "--hidden", "16", "--heads", "2", "--intermediate", "32",
-        "--vocabulary", "300", "--sequence", "16", "--batch", "2", "--lr", "0.01",
+        "--vocabulary", "300", "--sequence", "16", "--batch", "2", "--learning-rate", "0.01",
         "--valid-every", "4"]
 
 
 # 50 layers all the same, but of 1 to 32 channels.
 TINY_RESNET = ["--width", "1", "--classes", "100", "--images", "40", "--valid-images", "10",
-               "--batch", "4", "--lr", "0.05", "--valid-every", "2"]
+               "--batch", "4", "--learning-rate", "0.05", "--valid-every", "2"]
 
 
 def _resnet_main(arguments: list[str]) -> tuple[str, str]:
@@ -33,7 +33,7 @@ def _resnet_main(arguments: list[str]) -> tuple[str, str]:
 
 def train_resnet(out: Path, data: Path, *more: str, workers: int = 2) -> list:
     """One answer of main a worker."""
-    arguments = ["--out", str(out), "--data", str(data), *TINY_RESNET, *more]
+    arguments = ["--output", str(out), "--data", str(data), *TINY_RESNET, *more]
     return harness.run(workers, _resnet_main, arguments, initialise=False)
 
 
@@ -67,7 +67,7 @@ def _main(arguments: list[str], kill: Optional[tuple[int, int, int]]) -> tuple[s
 def train(out: Path, text: Path, *more: str, workers: int = 2, tiny: bool = True,
           kill: Optional[tuple[int, int, int]] = None) -> list:
     """One answer of _main a worker; None for one that was killed."""
-    arguments = ["--out", str(out), "--data", str(text), *(TINY if tiny else []), *more]
+    arguments = ["--output", str(out), "--data", str(text), *(TINY if tiny else []), *more]
     dying = kill is not None and kill[0] == signal.SIGKILL
     return harness.run(workers, _main, arguments, kill, initialise=False,
                        may_die=tuple(range(workers)) if dying else ())

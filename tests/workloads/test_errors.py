@@ -99,7 +99,7 @@ def test_runs_that_are_there_already(text, tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path):
     out = tmp_path / "out"
-    answers = runs.train(out, text, "--steps", "30", "--lr", "1e30", "--seed", "3",
+    answers = runs.train(out, text, "--steps", "30", "--learning-rate", "1e30", "--seed", "3",
                          "--checkpoint-every", "1")
     message = _error(answers, "failed")
     end = runlog.read(out / "log.jsonl")[-1]
@@ -111,7 +111,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path):
 def test_torchrun_prints_an_error_once(tmp_path):
     """The real launcher: status not 0, and one worker speaks for all."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-               "2", str(_ROOT / "workloads" / "llama" / "train.py"), "--out",
+               "2", str(_ROOT / "workloads" / "llama" / "train.py"), "--output",
                str(tmp_path / "out"), "--data", str(tmp_path / "nothing")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120,
                             env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"})

@@ -92,7 +92,7 @@ def test_every_task_is_of_a_known_configuration_and_stands_once():
 
 
 def _grid(folder, *more):
-    command = [sys.executable, str(_ROOT / "workloads" / "grid" / "run.py"), "--out",
+    command = [sys.executable, str(_ROOT / "workloads" / "grid" / "run.py"), "--output",
                str(folder / "grid"), "--results", str(folder / "results"), "--jobs", "1",
                "--only", "^llama/ring-k4-s1$", *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -77,7 +77,7 @@ def _photonic(package: Any, options: argparse.Namespace) -> Any:
     return package.Photonic(
         device=options.device_file, values={n: v for n, v in values.items() if v is not None},
         seed=options.chip_seed, mapping=options.mapping, bias=options.bias,
-        correct=options.correct, search=options.search, dummies=options.dummies)
+        calibrate=options.calibrate, search=options.search, dummies=options.dummies)
 
 
 def _package() -> Any:

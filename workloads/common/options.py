@@ -54,7 +54,9 @@ def _add_photonic(p: argparse.ArgumentParser) -> None:
         group.add_argument(name, type=float, dest=value, metavar="X", help=value)
     group.add_argument("--mapping", choices=("design", "direct"), default="design")
     group.add_argument("--bias", choices=("optical", "electronic"), default="optical")
-    group.add_argument("--correct", action="store_true", help="phases set for the chip as built")
+    group.add_argument("--calibrate", choices=("none", "local", "self"), default="none",
+                       help="phases for the chip as built: by its known errors, or by "
+                            "measuring it (none)")
     group.add_argument("--search", action="store_true", help="then the DAC codes beside these")
     group.add_argument("--dummies", action="store_true", help="equal loss on all ways of a mesh")
     group.add_argument("--chip-seed", type=_not_negative, default=1, metavar="SEED",
@@ -63,7 +65,7 @@ def _add_photonic(p: argparse.ArgumentParser) -> None:
 
 def _photonic_given(options: argparse.Namespace) -> dict[str, bool]:
     given = {name: getattr(options, value) is not None for name, value in PHOTONIC_VALUES.items()}
-    return given | {"--device-file": options.device_file is not None, "--correct": options.correct,
+    return given | {"--device-file": options.device_file is not None, "--calibrate": options.calibrate != "none",
                     "--mapping": options.mapping != "design", "--search": options.search,
                     "--dummies": options.dummies,
                     "--bias": options.bias != "optical", "--chip-seed": options.chip_seed != 1}
@@ -73,7 +75,7 @@ def parser(description: str, sizes: Sequence[str]) -> Parser:
     """Options of every workload. Those with default None take the size's preset."""
     p = Parser(description=description)
     run = p.add_argument_group("the run")
-    run.add_argument("--out", type=Path, required=True, metavar="RUN_DIR",
+    run.add_argument("-o", "--output", dest="out", type=Path, required=True, metavar="RUN_DIR",
                      help="folder for log, checkpoints and caches")
     run.add_argument("--name", help="label in the log and in pictures (RUN_DIR's name)")
     run.add_argument("--resume", action="store_true", help="continue from RUN_DIR's checkpoint")
@@ -91,7 +93,7 @@ def parser(description: str, sizes: Sequence[str]) -> Parser:
     training.add_argument("--size", choices=sizes, default=sizes[0], help=f"preset ({sizes[0]})")
     training.add_argument("--steps", type=positive)
     training.add_argument("--batch", type=positive, help="samples a worker and step")
-    training.add_argument("--lr", type=_positive_float, help="highest learning rate")
+    training.add_argument("--learning-rate", dest="lr", type=_positive_float, help="highest learning rate")
     training.add_argument("--valid-every", type=positive, metavar="STEPS")
     training.add_argument("--data", type=Path, metavar="DIR", help="folder with the data set")
 

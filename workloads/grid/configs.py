@@ -39,7 +39,7 @@ _EF = ("--error-feedback", *_PLAIN)
 _MENDED = ("--error-feedback", "--alternate", *_SMALL_BLOCKS)
 _CHIP = ("--backend", "photonic", "--mapping", "direct", "--phase-sigma", "0.01",
          "--splitter-sigma", "0.01")
-_REAL = ("--correct", "--dac-bits", "8", "--receiver-noise", "12.86", "--shot-noise", "1", "--rin",
+_REAL = ("--calibrate", "local", "--dac-bits", "8", "--receiver-noise", "12.86", "--shot-noise", "1", "--rin",
          "-160", "--laser-power", "10", "--oscillator-power", "10", "--extinction", "25")
 
 # EF: error feedback. Mended: with alternating signs and blocks of 64 as well.
@@ -111,9 +111,9 @@ _LLAMA = ("--size", "tiny", "--steps", "300", "--valid-every", "150")
 
 # Sizes that one core does in less than a minute.
 WORKLOADS: dict[str, Workload] = {
-    "llama": Workload("llama", (*_LLAMA, "--lr", "2e-3")),
-    "llama-fast": Workload("llama", (*_LLAMA, "--lr", "5e-3")),
-    "resnet50": Workload("resnet50", ("--size", "tiny", "--lr", "0.05", "--zero-init")),
+    "llama": Workload("llama", (*_LLAMA, "--learning-rate", "2e-3")),
+    "llama-fast": Workload("llama", (*_LLAMA, "--learning-rate", "5e-3")),
+    "resnet50": Workload("resnet50", ("--size", "tiny", "--learning-rate", "0.05", "--zero-init")),
     # Not for their losses: that the whole models run, with their traffic and their times.
     "llama-paper": Workload("llama", ("--size", "paper", "--steps", "4", "--batch", "2",
                                       "--valid-every", "4")),

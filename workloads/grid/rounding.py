@@ -51,7 +51,7 @@ WAYS = (Way(), Way(feedback=False), Way(alternate=True), Way(block=64),
 def gradients(first: int, count: int, cache: Path) -> list[torch.Tensor]:
     """[servers, parameters] of each of the steps first .. first + count - 1."""
     options: Any = common_options.parser("", list(PRESETS)).parse_args(
-        ["--size", "tiny", "--out", str(cache), "--virtual-servers", str(_SERVERS)])
+        ["--size", "tiny", "--output", str(cache), "--virtual-servers", str(_SERVERS)])
     for name, value in PRESETS["tiny"].items():
         setattr(options, name, value)
     launch.initialise(300.0)

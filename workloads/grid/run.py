@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the grid: every configuration, seed and number of servers, and gathers them in one CSV.
 
-    python workloads/grid/run.py --out build/grid --results workloads/results --jobs 2
+    python workloads/grid/run.py --output build/grid --results workloads/results --jobs 2
 
 Each run has a folder and virtual servers in one process. A run that is in the CSV is left out, one
 that was interrupted (Ctrl-C, SIGTERM, a kill) goes on from its checkpoint with the same command.
@@ -66,7 +66,7 @@ def arguments_of(task: configs.Task, options: argparse.Namespace) -> list[str]:
     run_dir = options.out / task.name
     config = configs.config(task.config)
     workload = configs.WORKLOADS[task.workload]
-    arguments = [*workload.options, "--out", str(run_dir), "--seed", str(task.seed),
+    arguments = [*workload.options, "--output", str(run_dir), "--seed", str(task.seed),
                  "--virtual-servers", str(task.servers), "--checkpoint-every", _CHECKPOINT_EVERY]
     if config.design is not None:
         ports = max(2, 1 << (task.servers - 1).bit_length())
@@ -162,8 +162,8 @@ class Grid:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     p = argparse.ArgumentParser(description="Runs the grid; the same command resumes it.")
-    p.add_argument("--out", type=Path, default=ROOT / "build" / "grid", metavar="DIR",
-                   help="runs and designs (build/grid)")
+    p.add_argument("-o", "--output", dest="out", type=Path, default=ROOT / "build" / "grid",
+                   metavar="DIR", help="runs and designs (build/grid)")
     p.add_argument("--results", type=Path, default=ROOT / "workloads" / "results", metavar="DIR",
                    help="where runs.csv and curves.csv are (workloads/results)")
     p.add_argument("--jobs", type=positive, default=2, help="runs at a time, a core each (2)")

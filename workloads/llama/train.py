@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains a LLaMA-based model on Wikipedia text, its gradients averaged by a ring or by OptINC.
 
-    torchrun --standalone --nproc-per-node 4 workloads/llama/train.py --out RUN_DIR
-    torchrun --standalone --nproc-per-node 4 workloads/llama/train.py --out RUN_DIR \
+    torchrun --standalone --nproc-per-node 4 workloads/llama/train.py --output RUN_DIR
+    torchrun --standalone --nproc-per-node 4 workloads/llama/train.py --output RUN_DIR \
         --collective optinc --design design.safetensors
 """
 

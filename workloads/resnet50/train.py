@@ -3,9 +3,9 @@
 """Trains ResNet50 on CIFAR-100, its gradients averaged by a ring or by OptINC.
 
     torchrun --standalone --nproc-per-node 4 workloads/resnet50/train.py --size full --data DIR \
-        --out RUN_DIR
+        --output RUN_DIR
     torchrun --standalone --nproc-per-node 4 workloads/resnet50/train.py --size full --data DIR \
-        --out RUN_DIR --collective optinc --design design.safetensors
+        --output RUN_DIR --collective optinc --design design.safetensors
 """
 
 import argparse

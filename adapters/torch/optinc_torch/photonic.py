@@ -12,6 +12,7 @@ from optinc_torch.errors import Error
 
 MAPPINGS = ("design", "direct")
 BIASES = ("optical", "electronic")
+CALIBRATIONS = ("none", "local", "self")
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ class Photonic:
     seed     of the fabrication: another seed is another chip
     mapping  "design": as the design says; "direct": every layer by trees
     bias     "optical": one more mode of light; "electronic": added at the receivers
-    correct  phases are set for the chip as built
-    search   then the DAC codes beside these are tried, for small circuits
+    calibrate  phases for the chip as built: "none"; "local", its errors being known; "self", found
+             by measuring its outputs
+    search   after that the DAC codes beside these are tried, for small circuits
     dummies  meshes with equal loss on all ways
     drift_time_s  since the phases were set
-    self_configure  in place of correct: phases are found by measuring the chip
     """
 
     device: Optional[Union[str, os.PathLike]] = None
@@ -36,11 +37,10 @@ class Photonic:
     seed: int = 0
     mapping: str = "design"
     bias: str = "optical"
-    correct: bool = False
+    calibrate: str = "none"
     search: bool = False
     dummies: bool = False
     drift_time_s: float = 0.0
-    self_configure: bool = False
 
     def options(self) -> _abi.PhotonicOptions:
         """What the library takes. LibraryError names the device file or value that is wrong."""
@@ -48,6 +48,8 @@ class Photonic:
             raise ValueError(f"mapping {self.mapping!r}: design or direct was expected")
         if self.bias not in BIASES:
             raise ValueError(f"bias {self.bias!r}: optical or electronic was expected")
+        if self.calibrate not in CALIBRATIONS:
+            raise ValueError(f"calibrate {self.calibrate!r}: none, local or self was expected")
         if not 0 <= self.seed < 1 << 64:
             raise ValueError(f"seed {self.seed}: 0 to 2^64 - 1 was expected")
         library, handler = toolchain(), LogHandler()
@@ -63,10 +65,9 @@ class Photonic:
         options.seed, options.drift_time_s = self.seed, self.drift_time_s
         options.direct = self.mapping == "direct"
         options.bias_electronic = self.bias == "electronic"
-        if self.correct and self.self_configure:
-            raise ValueError("correct and self_configure: one of them was expected")
-        options.correct_errors, options.search_steps = self.correct, self.search
-        options.self_configure, options.dummies = self.self_configure, self.dummies
+        options.correct_errors = self.calibrate == "local"
+        options.self_configure = self.calibrate == "self"
+        options.search_steps, options.dummies = self.search, self.dummies
         return options
 
     def configuration(self) -> dict[str, Any]:
