@@ -364,8 +364,6 @@ static int run(int argc, char **argv)
         break;
     }
     request.path = argv[0];
-    if (request.resume && !request.checkpoint)
-        return cli_error("--resume: no checkpoint to resume from");
     cli_progress_lines(request.progress);
     return verify(&request);
 }

@@ -66,7 +66,7 @@ class Verify(ProgramTest):
     def test_bad_input(self):
         self.design("d.safetensors", 2, 4)
         verify = lambda *more, says: self.bad("verify", self.file, *more, says=says)
-        verify("--resume", says=["no checkpoint to resume from"])
+        verify("--resume", says=["--resume: does nothing without --checkpoint"])
         verify("--checkpoint", self.checkpoint, "--resume", says=["cannot be opened"])
         verify("--checkpoint", self.folder, says=["a directory"])
         verify("--checkpoint", "/dev/null", says=["a device or pipe"])
