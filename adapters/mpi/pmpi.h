@@ -153,7 +153,10 @@ void pmpi_replay_write(const pmpi_context *context, const pmpi_failure *failure)
 /* The level of threads to ask MPI for, and what follows MPI's own initialisation. */
 int pmpi_thread_level(int required);
 void pmpi_begin(int provided);
-void pmpi_end(void);
+/* True if a rank has been lost: MPI_Finalize, which waits for it, is then to be guarded. */
+bool pmpi_end(void);
+/* MPI_Finalize after a rank was lost: the process ends if it takes longer than OPTINC_TIMEOUT. */
+int pmpi_finalize_guarded(void);
 
 /* Which way a call goes; PMPI_ROUTE_SWITCHED says that *context will take it. `nonblocking`: the
  * context must not wait for other ranks to come into being. */

@@ -122,6 +122,5 @@ EXPORTED int MPI_Init(int *argc, char ***argv)
 
 EXPORTED int MPI_Finalize(void)
 {
-    pmpi_end();
-    return PMPI_Finalize();
+    return pmpi_end() ? pmpi_finalize_guarded() : PMPI_Finalize();
 }

@@ -124,12 +124,12 @@ void pmpi_begin(int provided)
     pmpi.ready = true;
 }
 
-void pmpi_end(void)
+bool pmpi_end(void)
 {
     bool lost = false;
 
     if (!pmpi.ready)
-        return;
+        return false;
     pmpi.ready = false;
     /* Communicators that the program still has go with MPI. Freeing ours would need the same order
      * on all ranks. */
@@ -145,6 +145,7 @@ void pmpi_end(void)
     for (uint32_t i = 0; i < pmpi.design_count; i++)
         optinc_design_destroy(&pmpi.designs[i]);
     pmpi.design_count = 0;
+    return lost;
 }
 
 void pmpi_count(pmpi_route route, uint64_t elements)

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SPIN_S 5e-5 /* a short sum is done by then, where its ranks have cores */
 
@@ -146,4 +147,35 @@ int pmpi_pass_watched(const void *sendbuf, void *recvbuf, int count, MPI_Datatyp
     if (status != OPTINC_OK)
         pmpi_break(comm, status);
     return pmpi_result(comm, status);
+}
+
+static atomic_bool finalized;
+
+/* exit would run what MPI has registered, which may wait as well. */
+static void *end_process(void *argument)
+{
+    double limit = pmpi.settings.timeout_seconds;
+    struct timespec rest = {(time_t)limit, (long)(1e9 * (limit - (double)(time_t)limit))};
+
+    (void)argument;
+    while (nanosleep(&rest, &rest) != 0)
+        ;
+    if (!atomic_load(&finalized)) {
+        fprintf(stderr, "optinc: a rank was lost and MPI_Finalize still waits for it: "
+                        "this process ends\n");
+        _exit(EXIT_FAILURE);
+    }
+    return NULL;
+}
+
+int pmpi_finalize_guarded(void)
+{
+    pthread_t guard;
+    int code;
+
+    if (pmpi.settings.timeout_seconds > 0 && pthread_create(&guard, NULL, end_process, NULL) == 0)
+        pthread_detach(guard);
+    code = PMPI_Finalize();
+    atomic_store(&finalized, true);
+    return code;
 }

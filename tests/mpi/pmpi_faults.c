@@ -7,6 +7,7 @@
  *   count        the same, after a call that went well
  *   stop         the last rank stops in the middle
  *   kill         the last rank dies
+ *   finalize     the last rank stops; the others go on to MPI_Finalize, which waits for it
  *   spoil        nobody goes wrong but the switch (tests/mpi/spoil.c) */
 #include <mpi.h>
 #include <signal.h>
@@ -50,7 +51,7 @@ static void tell(int rank, int ranks_left, int code, const char *path)
 
 static int go_wrong(const char *mode)
 {
-    if (strcmp(mode, "stop") == 0)
+    if (strcmp(mode, "stop") == 0 || strcmp(mode, "finalize") == 0)
         raise(SIGSTOP);
     if (strcmp(mode, "kill") == 0)
         raise(SIGKILL);
@@ -77,6 +78,10 @@ int main(int argc, char **argv)
     else if (rank == 0)
         MPI_Recv(&process_id, 1, MPI_INT, size - 1, 0, MPI_COMM_WORLD, &status);
     code = rank == size - 1 ? go_wrong(mode) : reduce(COUNT);
+    if (strcmp(mode, "finalize") == 0) {
+        MPI_Finalize();
+        return 0;
+    }
     if (strcmp(mode, "stop") == 0 || strcmp(mode, "kill") == 0)
         size--;
     tell(rank, size, code, argc > 2 ? argv[2] : "");
