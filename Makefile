@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A thin front to CMake; every target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build demo test sanitize bench lint fuzz soak coverage valgrind clean help setup-apt setup-venv setup-photonics setup-lint
+.PHONY: build demo test sanitize bench lint fuzz soak suites coverage valgrind clean help setup-apt setup-venv setup-photonics setup-lint
 
 build: setup-apt ## the libraries and build/release/bin/optinc
 	@cmake --preset release >build/configure.log || { cat build/configure.log; exit 1; }
@@ -36,6 +36,9 @@ bench: build setup-venv setup-photonics ## speeds as ratios, appended to bench/r
 
 soak: build setup-venv ## MPI and PyTorch jobs whose ranks are killed at random, for SOAK_SECONDS (1800)
 	build/venv/bin/python tests/soak/soak.py $${SOAK_SECONDS:-1800} build/release $${SOAK_SEED:-1}
+
+suites: build ## MPICH's own MPI tests and Intel's MPI Benchmarks, fetched and run through the switch
+	tests/suites/run_suites build/release build/suites
 
 coverage: setup-apt setup-lint ## line coverage of the C code by the C tests, by room
 	cmake --preset coverage >/dev/null
