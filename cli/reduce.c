@@ -273,9 +273,12 @@ static optinc_status reduce_chunk(const cli_reduction *r, workspace *w, uint64_t
     optinc_status status = agree(r, w, count);
     optinc_place dark;
 
-    for (uint32_t k = 0; k < r->input_count && status == OPTINC_OK; k++)
+    for (uint32_t k = 0; k < r->input_count && status == OPTINC_OK; k++) {
+        const optinc_stream own = {optinc_rank_seed(r->seed, k), r->step, first};
+
         status = optinc_codec_quantise(&r->codec, w->values + k * r->chunk_elements, count,
-                                       w->exponents, &stream, w->symbols + k * w->stride);
+                                       w->exponents, &own, w->symbols + k * w->stride);
+    }
     if (status == OPTINC_OK)
         status = optinc_switch_reduce(r->sw, w->symbols, w->stride, r->input_count, count, &stream,
                                       w->result);

@@ -75,6 +75,12 @@ OPTINC_API optinc_status optinc_codec_exponents(const optinc_codec *codec, const
                                                 size_t count,
                                                 uint8_t *exponents) OPTINC_WARN_UNUSED;
 
+/* The seed with which rank `rank` of a job with this seed rounds stochastically, a stream of its own:
+ * the ranks' roundings are independent, so the error that they leave in the mean falls as 1/sqrt(K),
+ * where equal draws would round equal gradients the same way everywhere. It is the first two words
+ * of the job's Philox stream at index `rank`; the switch's own rounding has the job's seed. */
+OPTINC_API uint64_t optinc_rank_seed(uint64_t seed, uint32_t rank);
+
 /* x [count] to packed codes symbols [optinc_symbols_size(bits, count)] with the agreed exponents
  * [block_count]. x[0] starts block 0; its index in the message is stream->element_first.
  * g = clamp(round(x / 2^e), -(2^(B-1)-1), 2^(B-1)-1) + 2^(B-1); zero and non-finite blocks give the

@@ -45,7 +45,8 @@ typedef struct optinc_transport {
 typedef struct optinc_collective_options {
     uint32_t block_size;      /* elements; 0: OPTINC_BLOCK_SIZE_DEFAULT */
     optinc_rounding rounding; /* of the quantisation */
-    uint64_t seed;
+    uint64_t seed; /* the same on all ranks; each rounds with its own optinc_rank_seed, so with
+                      stochastic rounding the order of ranks shows in the bits */
     size_t chunk_elements; /* pipelined unit; 0: chosen from message size and ranks */
     uint32_t thread_count; /* 0: one */
     optinc_kernel kernel;
@@ -104,6 +105,23 @@ typedef struct optinc_allreduce_report {
 OPTINC_API optinc_status optinc_allreduce(optinc_collective *collective,
                                           const optinc_allreduce_args *args,
                                           optinc_allreduce_report *report) OPTINC_WARN_UNUSED;
+
+typedef struct optinc_reduce_scatter_args {
+    const float *input; /* [K][count], a part for each rank */
+    float *output; /* [count], this rank's part of the result; may be its part of the input, else
+                           no overlap */
+    size_t count;  /* of a part, the same on all ranks; 0 is allowed */
+    optinc_op op;
+    uint64_t step; /* keys the stochastic roundings */
+} optinc_reduce_scatter_args;
+
+/* As optinc_allreduce of the K parts, but each rank gets its own part alone and no results travel: half
+ * the bytes. Blocks are counted from the start of each part, so the bits are an all-reduce's where
+ * `count` is a multiple of the block size; else element i of part r has, for stochastic roundings, the
+ * index r c + i with c the next multiple of 4 from `count`. The report's elements and blocks are those of all parts. */
+OPTINC_API optinc_status optinc_reduce_scatter(optinc_collective *collective,
+                                               const optinc_reduce_scatter_args *args,
+                                               optinc_allreduce_report *report) OPTINC_WARN_UNUSED;
 
 /* The plain float ring (reduce-scatter, then allgather): 2(K-1)/K of the data from every rank.
  * scratch [ceil(count/size)] floats. Needs start_sendrecv. */

@@ -15,7 +15,8 @@ typedef enum oi_purpose {
     OI_PURPOSE_FABRICATION = 5,
     OI_PURPOSE_RECEIVER = 6,
     OI_PURPOSE_DRIFT = 7,
-    OI_PURPOSE_TEST = 8
+    OI_PURPOSE_TEST = 8,
+    OI_PURPOSE_RANK = 9
 } oi_purpose;
 
 /* Four 32-bit words for (seed, step, index, purpose): key = seed; counter = index, step's low 32

@@ -4,6 +4,7 @@
 #include "codec/kernel.h"
 
 #include "base/float_mode.h"
+#include "base/philox.h"
 
 #include <omp.h>
 
@@ -212,6 +213,14 @@ optinc_status optinc_codec_exponents(const optinc_codec *codec, const float *x, 
 
     run(codec, &work);
     return OPTINC_OK;
+}
+
+uint64_t optinc_rank_seed(uint64_t seed, uint32_t rank)
+{
+    uint32_t word[4];
+
+    oi_philox(seed, 0, rank, OI_PURPOSE_RANK, word);
+    return word[0] | (uint64_t)word[1] << 32;
 }
 
 static optinc_status quantise(const optinc_codec *codec, const float *x, float *carried,

@@ -21,49 +21,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A socket's buffers feed a link for longer than this; a call of the transport may cost a turn on a
- * core that is shared. */
-#define PROGRESS_INTERVAL_S 2.5e-4
-
-static oi_lane *lane_of(oi_run *run, size_t chunk)
-{
-    return &run->collective->lanes[chunk % OI_LANES];
-}
-
-static uint32_t slot_of(size_t chunk)
-{
-    return (uint32_t)(chunk % OI_LANES);
-}
-
-/* The first failure of codec or switch. The rank goes on with the protocol, so that the others are
- * not left waiting, and fails at the end. */
-static void note_fault(oi_run *run, optinc_status status)
-{
-    if (status != OPTINC_OK && run->fault == OPTINC_OK)
-        run->fault = oi_fail(&run->collective->log, status, "a chunk failed on rank %u: %s",
-                             run->collective->transport.rank, optinc_status_text(status));
-}
-
-/* Time since the last charge goes to one of the report's parts. */
-static void charge(oi_run *run, double *part)
-{
-    double now = oi_seconds();
-
-    *part += now - run->charged;
-    run->charged = now;
-}
-
-/* Lets the transport move what is in flight, if it is due; what came before is charged to `part`. */
-static void progress(oi_run *run, double *part)
-{
-    charge(run, part);
-    if (run->charged - run->progressed < PROGRESS_INTERVAL_S)
-        return;
-    oi_progress(run->collective);
-    charge(run, &run->report.seconds_exchange);
-    run->progressed = run->charged;
-}
-
 /* What this rank contributes: with error feedback the sum is kept in the caller's state. */
 static const float *contribution(const oi_run *run, const oi_lane *lane)
 {
@@ -75,7 +32,7 @@ static const float *contribution(const oi_run *run, const oi_lane *lane)
 static void place_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
-    oi_lane *lane = lane_of(run, chunk);
+    oi_lane *lane = oi_lane_of(run, chunk);
     size_t size = chunk == 0 ? run->first_elements : run->chunk_elements;
 
     lane->first = chunk == 0 ? 0 : run->first_elements + (chunk - 1) * run->chunk_elements;
@@ -122,8 +79,8 @@ static void preview_exponents(oi_run *run, oi_lane *lane)
 
         for (size_t i = 0; i < count; i++)
             c->scratch[i] = carried[i] + x[i];
-        note_fault(run,
-                   optinc_codec_exponents(&c->codec, c->scratch, count, lane->exponents + block));
+        oi_note_fault(
+            run, optinc_codec_exponents(&c->codec, c->scratch, count, lane->exponents + block));
     }
 }
 
@@ -139,25 +96,19 @@ static void compute_exponents(oi_run *run, oi_lane *lane)
     for (size_t first = 0; first < lane->count; first += c->piece_elements) {
         size_t rest = lane->count - first;
 
-        note_fault(run, optinc_codec_exponents(&c->codec, x + first,
-                                               rest < c->piece_elements ? rest : c->piece_elements,
-                                               lane->exponents + first / c->codec.block_size));
-        progress(run, &run->report.seconds_quantise);
+        oi_note_fault(run,
+                      optinc_codec_exponents(&c->codec, x + first,
+                                             rest < c->piece_elements ? rest : c->piece_elements,
+                                             lane->exponents + first / c->codec.block_size));
+        oi_run_progress(run, &run->report.seconds_quantise);
     }
-}
-
-static uint64_t max_bytes(const optinc_collective *c, size_t size)
-{
-    uint64_t ranks = c->transport.size;
-
-    return 2 * (ranks - 1) * size / ranks; /* what a ring all-reduce of them sends */
 }
 
 /* Stage 1 of every chunk but the first. */
 static optinc_status agree_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
-    oi_lane *lane = lane_of(run, chunk);
+    oi_lane *lane = oi_lane_of(run, chunk);
     optinc_status status;
     size_t blocks;
 
@@ -166,10 +117,10 @@ static optinc_status agree_chunk(oi_run *run, size_t chunk)
     if (run->args->error_feedback)
         add_feedback(run, lane);
     compute_exponents(run, lane);
-    charge(run, &run->report.seconds_quantise);
-    run->report.bytes_sent += max_bytes(c, blocks);
-    status = oi_start_max(c, slot_of(chunk), lane->packet, blocks);
-    charge(run, &run->report.seconds_exchange);
+    oi_charge(run, &run->report.seconds_quantise);
+    run->report.bytes_sent += oi_max_bytes(c, blocks);
+    status = oi_start_max(c, oi_slot_of(chunk), lane->packet, blocks);
+    oi_charge(run, &run->report.seconds_exchange);
     return status;
 }
 
@@ -184,7 +135,7 @@ static optinc_status agree_call(oi_run *run, optinc_status fault)
         {"step", args->step},
         {"operation", (uint64_t)args->op},
     };
-    oi_lane *lane = lane_of(run, 0);
+    oi_lane *lane = oi_lane_of(run, 0);
     optinc_status status;
 
     memset(c->packet, 0, run->packet_size);
@@ -200,12 +151,12 @@ static optinc_status agree_call(oi_run *run, optinc_status fault)
         fault = run->fault;
     }
     oi_agreement_write(fields, OI_HEADER_FIELDS, fault, c->packet);
-    charge(run, &run->report.seconds_quantise);
-    run->report.bytes_sent += max_bytes(c, run->packet_size);
-    status = oi_start_max(c, slot_of(0), c->packet, run->packet_size);
+    oi_charge(run, &run->report.seconds_quantise);
+    run->report.bytes_sent += oi_max_bytes(c, run->packet_size);
+    status = oi_start_max(c, oi_slot_of(0), c->packet, run->packet_size);
     if (status == OPTINC_OK)
-        status = oi_wait(c, slot_of(0));
-    charge(run, &run->report.seconds_exchange);
+        status = oi_wait(c, oi_slot_of(0));
+    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
     status = oi_agreement_read(fields, OI_HEADER_FIELDS, c->packet, &c->log);
@@ -245,30 +196,17 @@ static void quantise(oi_run *run, oi_lane *lane)
         size_t rest = lane->count - first;
         size_t count = rest < c->piece_elements ? rest : c->piece_elements;
         const uint8_t *exponents = lane->exponents + first / c->codec.block_size;
-        const optinc_stream stream = {c->seed, args->step, lane->first + first};
+        const optinc_stream stream = {c->rank_seed, args->step, lane->first + first};
         uint8_t *codes = lane->codes + optinc_symbols_size(c->codec.bits, first);
 
         if (args->error_feedback)
-            note_fault(run, optinc_codec_quantise_feedback(
-                                &c->codec, args->error_feedback + lane->first + first, count,
-                                exponents, &stream, codes));
+            oi_note_fault(run, optinc_codec_quantise_feedback(
+                                   &c->codec, args->error_feedback + lane->first + first, count,
+                                   exponents, &stream, codes));
         else
-            note_fault(run, optinc_codec_quantise(&c->codec, args->input + lane->first + first,
-                                                  count, exponents, &stream, codes));
-        progress(run, &run->report.seconds_quantise);
-    }
-}
-
-static void note_exponents(oi_run *run, const oi_lane *lane)
-{
-    size_t blocks = optinc_block_count(run->collective->codec.block_size, lane->count);
-
-    run->report.blocks += blocks;
-    for (size_t i = 0; i < blocks; i++) {
-        uint8_t exponent = lane->exponents[i];
-
-        if (exponent != OPTINC_EXPONENT_NON_FINITE && exponent > run->exponent_max)
-            run->exponent_max = exponent;
+            oi_note_fault(run, optinc_codec_quantise(&c->codec, args->input + lane->first + first,
+                                                     count, exponents, &stream, codes));
+        oi_run_progress(run, &run->report.seconds_quantise);
     }
 }
 
@@ -277,72 +215,46 @@ static void note_exponents(oi_run *run, const oi_lane *lane)
 static optinc_status send_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
-    oi_lane *lane = lane_of(run, chunk);
-    optinc_status status = chunk == 0 ? OPTINC_OK : oi_wait(c, slot_of(chunk));
+    oi_lane *lane = oi_lane_of(run, chunk);
+    optinc_status status = chunk == 0 ? OPTINC_OK : oi_wait(c, oi_slot_of(chunk));
 
-    charge(run, &run->report.seconds_exchange);
+    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
-    note_exponents(run, lane);
+    oi_note_exponents(run, lane->exponents, optinc_block_count(c->codec.block_size, lane->count));
     if (run->args->error_feedback)
         keep_float_blocks(run, lane);
     quantise(run, lane);
     run->report.bytes_sent += (uint64_t)(c->transport.size - 1) * lane->share_size;
-    charge(run, &run->report.seconds_quantise);
-    status = oi_start_alltoall(c, slot_of(chunk), lane->codes, lane->received, lane->share_size);
-    charge(run, &run->report.seconds_exchange);
+    oi_charge(run, &run->report.seconds_quantise);
+    status = oi_start_alltoall(c, oi_slot_of(chunk), lane->codes, lane->received, lane->share_size);
+    oi_charge(run, &run->report.seconds_exchange);
     return status;
-}
-
-/* Names what is dark; the rank's fault is noted by the caller. */
-static void name_dark(const oi_run *run, optinc_status status)
-{
-    const optinc_collective *c = run->collective;
-    optinc_place input;
-
-    if (status == OPTINC_ERR_DARK && run->fault == OPTINC_OK &&
-        optinc_switch_dark_at(c->sw, &input))
-        oi_log(&c->log, OPTINC_LOG_ERROR, "input %u of level %u is dark", input.index, input.level);
 }
 
 static void reduce_share(oi_run *run, oi_lane *lane)
 {
-    optinc_collective *c = run->collective;
-    size_t begin = c->transport.rank * lane->share;
+    size_t begin = run->collective->transport.rank * lane->share;
     size_t valid = begin >= lane->count ? 0 : lane->count - begin;
 
-    if (valid > lane->share)
-        valid = lane->share;
-    for (size_t first = 0; first < valid; first += c->piece_elements) {
-        size_t rest = valid - first;
-        size_t offset = optinc_symbols_size(c->codec.bits, first);
-        const optinc_stream stream = {c->seed, run->args->step, lane->first + begin + first};
-
-        optinc_status status = optinc_switch_reduce(
-            c->sw, lane->received + offset, lane->share_size, c->transport.size,
-            rest < c->piece_elements ? rest : c->piece_elements, &stream, lane->reduced + offset);
-
-        name_dark(run, status);
-        note_fault(run, status);
-        progress(run, &run->report.seconds_switch);
-    }
+    oi_switch_share(run, lane, lane->first + begin, valid < lane->share ? valid : lane->share);
 }
 
 /* Stage 3. The codes have been sent, so the results may be gathered over them. */
 static optinc_status reduce_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
-    oi_lane *lane = lane_of(run, chunk);
-    optinc_status status = oi_wait(c, slot_of(chunk));
+    oi_lane *lane = oi_lane_of(run, chunk);
+    optinc_status status = oi_wait(c, oi_slot_of(chunk));
 
-    charge(run, &run->report.seconds_exchange);
+    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
     reduce_share(run, lane);
-    charge(run, &run->report.seconds_switch);
+    oi_charge(run, &run->report.seconds_switch);
     run->report.bytes_sent += (uint64_t)(c->transport.size - 1) * lane->share_size;
-    status = oi_start_allgather(c, slot_of(chunk), lane->reduced, lane->codes, lane->share_size);
-    charge(run, &run->report.seconds_exchange);
+    status = oi_start_allgather(c, oi_slot_of(chunk), lane->reduced, lane->codes, lane->share_size);
+    oi_charge(run, &run->report.seconds_exchange);
     return status;
 }
 
@@ -359,29 +271,29 @@ static optinc_status finish_chunk(oi_run *run, size_t chunk)
     optinc_collective *c = run->collective;
     const optinc_allreduce_args *args = run->args;
     const optinc_result_scale scale = {args->op, c->ports, c->servers};
-    oi_lane *lane = lane_of(run, chunk);
-    optinc_status status = oi_wait(c, slot_of(chunk));
+    oi_lane *lane = oi_lane_of(run, chunk);
+    optinc_status status = oi_wait(c, oi_slot_of(chunk));
 
-    charge(run, &run->report.seconds_exchange);
+    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
     for (size_t first = 0; first < lane->count; first += c->piece_elements) {
         size_t rest = lane->count - first;
 
-        note_fault(run, optinc_codec_dequantise(
-                            &c->codec, lane->codes + optinc_symbols_size(c->codec.bits, first),
-                            rest < c->piece_elements ? rest : c->piece_elements,
-                            lane->exponents + first / c->codec.block_size, &scale,
-                            args->output + lane->first + first));
-        progress(run, &run->report.seconds_dequantise);
+        oi_note_fault(run, optinc_codec_dequantise(
+                               &c->codec, lane->codes + optinc_symbols_size(c->codec.bits, first),
+                               rest < c->piece_elements ? rest : c->piece_elements,
+                               lane->exponents + first / c->codec.block_size, &scale,
+                               args->output + lane->first + first));
+        oi_run_progress(run, &run->report.seconds_dequantise);
     }
-    charge(run, &run->report.seconds_dequantise);
+    oi_charge(run, &run->report.seconds_dequantise);
     if (has_float_blocks(run, lane))
-        status = oi_reduce_float_blocks(run, lane, slot_of(chunk),
+        status = oi_reduce_float_blocks(run, lane, oi_slot_of(chunk),
                                         (args->error_feedback ? args->output : args->input) +
                                             lane->first,
                                         args->output + lane->first);
-    charge(run, &run->report.seconds_exchange);
+    oi_charge(run, &run->report.seconds_exchange);
     return status;
 }
 
@@ -403,23 +315,6 @@ static optinc_status pipeline(oi_run *run)
     return status;
 }
 
-/* A backend from outside may fail on one rank alone: then all ranks return its status. */
-static optinc_status confirm(oi_run *run)
-{
-    optinc_collective *c = run->collective;
-    uint8_t *packet = c->packet;
-    optinc_status status;
-
-    oi_agreement_write(NULL, 0, run->fault, packet);
-    run->report.bytes_sent += max_bytes(c, OI_AGREEMENT_SIZE(0));
-    status = oi_start_max(c, OI_SLOT_CONFIRM, packet, OI_AGREEMENT_SIZE(0));
-    if (status == OPTINC_OK)
-        status = oi_wait(c, OI_SLOT_CONFIRM);
-    if (status == OPTINC_OK)
-        status = oi_agreement_read(NULL, 0, packet, &c->log);
-    return status;
-}
-
 static optinc_status check_arguments(const optinc_collective *c, const optinc_allreduce_args *args)
 {
     uintptr_t in = (uintptr_t)args->input, out = (uintptr_t)args->output;
@@ -435,19 +330,6 @@ static optinc_status check_arguments(const optinc_collective *c, const optinc_al
     if (in != out && in < out + size && out < in + size)
         return oi_fail(&c->log, OPTINC_ERR_INVALID_ARGUMENT, "input and output overlap");
     return OPTINC_OK;
-}
-
-/* Dark ports move the mean by up to bias_max steps of 2^e. */
-static double error_bound(const oi_run *run)
-{
-    const optinc_collective *c = run->collective;
-    const optinc_result_scale scale = {run->args->op, c->ports, c->servers};
-    int exponent = run->exponent_max - 1 + optinc_exponent_min(c->codec.bits);
-    double bias = ldexp(c->bias_max, exponent);
-
-    if (run->args->op == OPTINC_SUM)
-        bias *= c->servers;
-    return bias + optinc_error_bound(&c->codec, c->switch_stochastic, &scale, run->exponent_max);
 }
 
 optinc_status optinc_allreduce(optinc_collective *collective, const optinc_allreduce_args *args,
@@ -467,11 +349,11 @@ optinc_status optinc_allreduce(optinc_collective *collective, const optinc_allre
     if (status == OPTINC_OK)
         status = pipeline(&run);
     if (status == OPTINC_OK && collective->confirm)
-        status = confirm(&run);
+        status = oi_confirm(&run);
     if (status == OPTINC_OK)
         status = run.fault;
     if (status == OPTINC_OK && run.exponent_max != OPTINC_EXPONENT_ZERO) {
-        run.report.error_bound_max = error_bound(&run);
+        run.report.error_bound_max = oi_run_bound(&run);
     }
     if (report)
         *report = run.report;

@@ -193,6 +193,7 @@ static void set_up(optinc_collective *c, const optinc_transport *transport,
     if (log)
         c->log = *log;
     c->seed = options->seed;
+    c->rank_seed = optinc_rank_seed(options->seed, transport->rank);
     c->codec.block_size = options->block_size ? options->block_size : OPTINC_BLOCK_SIZE_DEFAULT;
     c->codec.rounding = options->rounding;
     c->codec.kernel = options->kernel;

@@ -25,7 +25,7 @@ static bool is_gone(const optinc_collective *c, uint32_t rank)
     return c->states && c->states[rank] == OPTINC_PORT_IDLE;
 }
 
-static void sum_in_rank_order(const oi_run *run, const float *x, size_t share, float *sum)
+void oi_sum_in_rank_order(const oi_run *run, const float *x, size_t share, float *sum)
 {
     const optinc_collective *c = run->collective;
     uint32_t ranks = c->transport.size, first = 0;
@@ -61,7 +61,7 @@ static optinc_status reduce_block(oi_run *run, uint32_t slot, const float *value
         status = oi_wait(c, slot);
     if (status != OPTINC_OK)
         return status;
-    sum_in_rank_order(run, c->float_received, share, c->float_sum);
+    oi_sum_in_rank_order(run, c->float_received, share, c->float_sum);
     status = oi_start_allgather(c, slot, c->float_sum, send, share * sizeof *send);
     if (status == OPTINC_OK)
         status = oi_wait(c, slot);

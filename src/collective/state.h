@@ -58,11 +58,12 @@ struct optinc_collective {
     optinc_codec codec;
     optinc_switch *sw;
     uint32_t ports;
-    uint32_t servers; /* that the mean divides by: all ranks, unless some are known to be gone */
-    double bias_max;  /* of the mean by dark ports, in units of 2^e */
-    uint8_t *states;  /* [ports] optinc_port_state; NULL without faults */
-    bool is_gone;     /* this rank is known to be: its codes go nowhere */
-    uint64_t seed;
+    uint32_t servers;   /* that the mean divides by: all ranks, unless some are known to be gone */
+    double bias_max;    /* of the mean by dark ports, in units of 2^e */
+    uint8_t *states;    /* [ports] optinc_port_state; NULL without faults */
+    bool is_gone;       /* this rank is known to be: its codes go nowhere */
+    uint64_t seed;      /* of the switch's rounding */
+    uint64_t rank_seed; /* of this rank's quantisation */
     bool switch_stochastic;
     bool confirm;          /* the backend may fail in the middle: agree on the end as well */
     size_t chunk_elements; /* the largest; a multiple of the block size */
@@ -128,11 +129,34 @@ void oi_cut(oi_run *run);
 /* Room for the exponents of the first chunk of a message like this one. */
 size_t oi_next_packet_size(const optinc_collective *collective, size_t count);
 
+/* IEEE sums: x [ranks][share], the floats of all ranks, to their sum or mean in rank order. */
+void oi_sum_in_rank_order(const oi_run *run, const float *x, size_t share, float *sum);
+
 /* Reduces the lane's blocks marked OPTINC_EXPONENT_NON_FINITE in float: alltoall of the values, sum
  * in rank order, allgather. `values` [lane->count] is this rank's part, `output` [lane->count] gets
  * the result and may equal values. */
 optinc_status oi_reduce_float_blocks(oi_run *run, oi_lane *lane, uint32_t slot, const float *values,
                                      float *output) OPTINC_WARN_UNUSED;
+
+oi_lane *oi_lane_of(oi_run *run, size_t chunk);
+uint32_t oi_slot_of(size_t chunk);
+/* The first failure of codec or switch. The rank goes on with the protocol, so that the others are
+ * not left waiting, and fails at the end. */
+void oi_note_fault(oi_run *run, optinc_status status);
+/* Time since the last charge goes to one of the report's parts. */
+void oi_charge(oi_run *run, double *part);
+/* Lets the transport move what is in flight, if it is due; what came before is charged to `part`. */
+void oi_run_progress(oi_run *run, double *part);
+/* What a maximum of so many bytes sends from a rank. */
+uint64_t oi_max_bytes(const optinc_collective *collective, size_t size);
+/* Of `blocks` blocks that have been agreed on. */
+void oi_note_exponents(oi_run *run, const uint8_t *exponents, size_t blocks);
+/* This rank is the switch for `count` elements; the first is number `element` of the message. */
+void oi_switch_share(oi_run *run, oi_lane *lane, uint64_t element, size_t count);
+/* A backend from outside may fail on one rank alone: then all ranks return its status. */
+optinc_status oi_confirm(oi_run *run) OPTINC_WARN_UNUSED;
+/* The largest bound of the blocks that have been noted. */
+double oi_run_bound(const oi_run *run);
 
 double oi_seconds(void); /* monotonic */
 

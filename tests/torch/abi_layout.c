@@ -70,6 +70,13 @@ int main(void)
     FIELD(optinc_allreduce_args, error_feedback);
     FIELD(optinc_allreduce_args, step);
     END();
+    BEGIN(optinc_reduce_scatter_args);
+    FIELD(optinc_reduce_scatter_args, input);
+    FIELD(optinc_reduce_scatter_args, output);
+    FIELD(optinc_reduce_scatter_args, count);
+    FIELD(optinc_reduce_scatter_args, op);
+    FIELD(optinc_reduce_scatter_args, step);
+    END();
     BEGIN(optinc_allreduce_report);
     FIELD(optinc_allreduce_report, elements);
     FIELD(optinc_allreduce_report, blocks);

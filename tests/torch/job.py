@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import optinc_torch.backend
@@ -26,8 +26,11 @@ _INPUTS, _OUTPUTS = 90, 40
 _DESIGN = optinc_torch.backend.Settings.read().design
 
 
-def check(name: str, found: torch.Tensor, inputs: list[np.ndarray], ports: int) -> None:
-    expected, _ = oracle.reduce_mean(inputs, ports, 8)
+def check(name: str, found: torch.Tensor, inputs: list[np.ndarray], ports: int,
+          part: int = _INPUTS * _OUTPUTS) -> None:
+    """`part`: elements that are reduced by themselves."""
+    expected = np.concatenate([oracle.reduce_mean([x[first:first + part] for x in inputs], ports, 8)[0]
+                               for first in range(0, found.numel(), part)])
     if ports % len(inputs):  # N/K is not a power of two: its rounding may differ in the last bit
         np.testing.assert_array_max_ulp(found.numpy(), expected, maxulp=1)
     else:
@@ -91,6 +94,23 @@ def half_precision(ports: int) -> None:
         assert torch.allclose(values.float(), rounded.float(), rtol=2**-7)
 
 
+def sharded_in_half_precision(x: torch.Tensor, inputs: list[np.ndarray], ports: int,
+                              shard: int) -> None:
+    """FSDP2 hands over bfloat16; sums are made of float32 and rounded once."""
+    model = fully_shard(layer(), mesh=init_device_mesh("cpu", (len(inputs),)),
+                        mp_policy=MixedPrecisionPolicy(reduce_dtype=torch.bfloat16))
+    switch = optinc_torch.fsdp.attach(model, _DESIGN)
+    gradient(model, x)
+    sent = [torch.from_numpy(v).bfloat16().float().numpy() for v in inputs]
+    expected = np.concatenate([oracle.reduce_mean([v[first:first + shard] for v in sent], ports, 8)[0]
+                               for first in range(0, inputs[0].size, shard)])
+    found = model.weight.grad.full_tensor().flatten()
+    assert torch.allclose(found, torch.from_numpy(expected), rtol=2**-7, atol=0)
+    assert (found == 0).tolist() == (expected == 0).tolist()
+    assert 0 <= switch.take_statistics().bytes_sent - (len(inputs) - 1) * shard < 1000
+    switch.close()
+
+
 def main() -> None:
     faulthandler.dump_traceback_later(_TIMEOUT_S, exit=True)
     ports = int(sys.argv[1])
@@ -125,9 +145,14 @@ def main() -> None:
     switch = optinc_torch.fsdp.attach(sharded, _DESIGN)
     gradient(sharded, x)
     assert sharded.weight.grad.to_local().numel() < _INPUTS * _OUTPUTS
-    check("FSDP2", sharded.weight.grad.full_tensor().flatten(), inputs, ports)
-    assert switch.take_statistics().allreduces == 1
+    shard = -(-_OUTPUTS // size) * _INPUTS  # rows are dealt out, the last rank's share padded
+    check("FSDP2", sharded.weight.grad.full_tensor().flatten(), inputs, ports, shard)
+    statistics = switch.take_statistics()
+    assert statistics.allreduces == 1
+    # codes of one byte to every other rank, a quarter of what floats take; exponents are not a tenth
+    assert 0 <= statistics.bytes_sent - (size - 1) * shard < 1000
     switch.close()
+    sharded_in_half_precision(x, inputs, ports, shard)
     dist.destroy_process_group()
     print("done", flush=True)
 

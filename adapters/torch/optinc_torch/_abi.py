@@ -54,6 +54,11 @@ class AllreduceArgs(c.Structure):
                 ("op", c.c_int), ("error_feedback", c.c_void_p), ("step", c.c_uint64)]
 
 
+class ReduceScatterArgs(c.Structure):
+    _fields_ = [("input", c.c_void_p), ("output", c.c_void_p), ("count", c.c_size_t),
+                ("op", c.c_int), ("step", c.c_uint64)]
+
+
 class AllreduceReport(c.Structure):
     _fields_ = [("elements", c.c_uint64), ("blocks", c.c_uint64), ("blocks_non_finite", c.c_uint64),
                 ("bytes_sent", c.c_uint64), ("error_bound_max", c.c_double),
@@ -126,7 +131,8 @@ class SwitchOptions(c.Structure):
 
 STRUCTURES = {"optinc_log": Log, "optinc_transport": Transport,
               "optinc_collective_options": CollectiveOptions,
-              "optinc_allreduce_args": AllreduceArgs, "optinc_allreduce_report": AllreduceReport,
+              "optinc_allreduce_args": AllreduceArgs,
+              "optinc_reduce_scatter_args": ReduceScatterArgs, "optinc_allreduce_report": AllreduceReport,
               "optinc_spec": Spec, "optinc_construct_options": ConstructOptions,
               "optinc_proof": Proof, "optinc_verify_result": VerifyResult,
               "optinc_device": Device, "optinc_photonic_options": PhotonicOptions,
@@ -155,6 +161,7 @@ RUNTIME_FUNCTIONS = {
     "optinc_symbols_size": (c.c_size_t, [c.c_uint32, c.c_size_t]),
     "optinc_symbols_unpack": (c.c_int, [c.c_uint32, _P, c.c_size_t, _P]),
     "optinc_codec_exponents": (c.c_int, [c.POINTER(Codec), _P, c.c_size_t, _P]),
+    "optinc_rank_seed": (c.c_uint64, [c.c_uint64, c.c_uint32]),
     "optinc_codec_quantise": (c.c_int, [c.POINTER(Codec), _P, c.c_size_t, _P, c.POINTER(Stream),
                                         _P]),
     "optinc_codec_quantise_feedback": (c.c_int, [c.POINTER(Codec), _P, c.c_size_t, _P,
@@ -173,6 +180,8 @@ RUNTIME_FUNCTIONS = {
                                            c.POINTER(Log), _PP]),
     "optinc_collective_destroy": (None, [_PP]),
     "optinc_allreduce": (c.c_int, [_P, c.POINTER(AllreduceArgs), c.POINTER(AllreduceReport)]),
+    "optinc_reduce_scatter": (c.c_int, [_P, c.POINTER(ReduceScatterArgs),
+                                        c.POINTER(AllreduceReport)]),
     "optinc_ring_allreduce": (c.c_int, [c.POINTER(Transport), _P, _P, c.c_size_t, c.c_int, _P]),
 }
 TOOLCHAIN_FUNCTIONS = {

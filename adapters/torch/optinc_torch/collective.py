@@ -100,6 +100,22 @@ class Collective:
         self._check(status, "all-reduce")
         return AllreduceReport(**{name: getattr(report, name) for name, *_ in report._fields_})
 
+    def reduce_scatter(self, source: torch.Tensor, target: torch.Tensor, *, op: str = "mean",
+                       step: int = 0) -> AllreduceReport:
+        """Of `source`, a part for each rank, this rank's part of the mean (or "sum") into `target`,
+        which may be that part of source itself. Half of an all-reduce's bytes."""
+        if self._handle is None:
+            raise ValueError("the collective is closed")
+        count = target.numel()
+        arguments = _abi.ReduceScatterArgs(
+            input=_address(source, "source", count * self._transport.size),
+            output=_address(target, "target", count), count=count, op=_abi.OPS[op], step=step)
+        report = _abi.AllreduceReport()
+        status = runtime().optinc_reduce_scatter(self._handle, ctypes.byref(arguments),
+                                                 ctypes.byref(report))
+        self._check(status, "reduce-scatter")
+        return AllreduceReport(**{name: getattr(report, name) for name, *_ in report._fields_})
+
     def _check(self, status: int, what: str) -> None:
         try:
             self._handler.check(status, what)

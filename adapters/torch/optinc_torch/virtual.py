@@ -112,8 +112,8 @@ class VirtualCollective:
             torch.maximum(agreed, own, out=agreed)
         return agreed
 
-    def _stream(self, step: int) -> Any:
-        return ctypes.byref(_abi.Stream(seed=self._seed, step=step, element_first=0))
+    def _stream(self, step: int, seed: int) -> Any:
+        return ctypes.byref(_abi.Stream(seed=seed, step=step, element_first=0))
 
     def _quantise(self, sent: Sequence[torch.Tensor], count: int, exponents: torch.Tensor,
                   feedback: bool, step: int) -> torch.Tensor:
@@ -122,10 +122,11 @@ class VirtualCollective:
         codes = torch.empty((self.servers, size), dtype=torch.uint8)
         quantise = (runtime().optinc_codec_quantise_feedback if feedback
                     else runtime().optinc_codec_quantise)
-        for x, row in zip(sent, codes):
+        for server, (x, row) in enumerate(zip(sent, codes)):
+            stream = self._stream(step, runtime().optinc_rank_seed(self._seed, server))
             self._handler.check(
                 quantise(ctypes.byref(self._codec), _address(x, "source", count), count,
-                         exponents.data_ptr(), self._stream(step), row.data_ptr()), "quantising")
+                         exponents.data_ptr(), stream, row.data_ptr()), "quantising")
         return codes
 
     def _reduce(self, codes: torch.Tensor, count: int, step: int) -> torch.Tensor:
@@ -135,7 +136,7 @@ class VirtualCollective:
             return result
         self._handler.check(
             runtime().optinc_switch_reduce(self._switch, codes.data_ptr(), codes.stride(0),
-                                           self.servers, count, self._stream(step),
+                                           self.servers, count, self._stream(step, self._seed),
                                            result.data_ptr()), "switching")
         return result
 
