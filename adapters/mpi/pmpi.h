@@ -134,6 +134,18 @@ optinc_status pmpi_meet(MPI_Comm comm);
 bool pmpi_is_watched(pmpi_route route);
 int pmpi_pass_watched(const void *sendbuf, void *recvbuf, int count, MPI_Datatype type, MPI_Op op,
                       MPI_Comm comm);
+/* Around a call of MPI that waits for other ranks and cannot be given up: if it takes longer than the time
+ * limit, if there is one, the process ends. */
+typedef struct pmpi_guard {
+    const char *call;
+    bool armed;
+    bool returned;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+} pmpi_guard;
+void pmpi_guard_begin(pmpi_guard *guard, const char *call);
+void pmpi_guard_end(pmpi_guard *guard);
 /* Every call on comm that qualifies ends in `status` from now on. */
 void pmpi_break(MPI_Comm comm, optinc_status status);
 
@@ -155,8 +167,6 @@ int pmpi_thread_level(int required);
 void pmpi_begin(int provided);
 /* True if a rank has been lost: MPI_Finalize, which waits for it, is then to be guarded. */
 bool pmpi_end(void);
-/* MPI_Finalize after a rank was lost: the process ends if it takes longer than OPTINC_TIMEOUT. */
-int pmpi_finalize_guarded(void);
 
 /* Which way a call goes; PMPI_ROUTE_SWITCHED says that *context will take it. `nonblocking`: the
  * context must not wait for other ranks to come into being. */

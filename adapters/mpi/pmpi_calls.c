@@ -122,5 +122,13 @@ EXPORTED int MPI_Init(int *argc, char ***argv)
 
 EXPORTED int MPI_Finalize(void)
 {
-    return pmpi_end() ? pmpi_finalize_guarded() : PMPI_Finalize();
+    pmpi_guard guard;
+    int code;
+
+    if (!pmpi_end())
+        return PMPI_Finalize();
+    pmpi_guard_begin(&guard, "MPI_Finalize");
+    code = PMPI_Finalize();
+    pmpi_guard_end(&guard);
+    return code;
 }

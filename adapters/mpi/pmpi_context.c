@@ -69,6 +69,7 @@ static void unlink_context(pmpi_context *c)
  * copies no attributes; a nonblocking one may not wait. */
 static int make_communicator(pmpi_context *c, MPI_Comm comm, bool nonblocking)
 {
+    pmpi_guard guard;
     MPI_Group group;
     int code;
 
@@ -80,7 +81,9 @@ static int make_communicator(pmpi_context *c, MPI_Comm comm, bool nonblocking)
     code = PMPI_Comm_group(comm, &group);
     if (code != MPI_SUCCESS)
         return code;
+    pmpi_guard_begin(&guard, "MPI_Comm_create"); /* a rank may stop after it was met */
     code = PMPI_Comm_create(comm, group, &c->own);
+    pmpi_guard_end(&guard);
     PMPI_Group_free(&group);
     return code;
 }

@@ -149,33 +149,52 @@ int pmpi_pass_watched(const void *sendbuf, void *recvbuf, int count, MPI_Datatyp
     return pmpi_result(comm, status);
 }
 
-static atomic_bool finalized;
-
 /* exit would run what MPI has registered, which may wait as well. */
-static void *end_process(void *argument)
+static void *guard(void *argument)
 {
+    pmpi_guard *g = argument;
     double limit = pmpi.settings.timeout_seconds;
-    struct timespec rest = {(time_t)limit, (long)(1e9 * (limit - (double)(time_t)limit))};
+    struct timespec end;
+    int code = 0;
 
-    (void)argument;
-    while (nanosleep(&rest, &rest) != 0)
-        ;
-    if (!atomic_load(&finalized)) {
-        fprintf(stderr, "optinc: a rank was lost and MPI_Finalize still waits for it: "
-                        "this process ends\n");
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (time_t)limit + 1;
+    pthread_mutex_lock(&g->lock);
+    while (!g->returned && code == 0)
+        code = pthread_cond_timedwait(&g->changed, &g->lock, &end);
+    if (!g->returned) {
+        fprintf(stderr, "optinc: a rank was lost and %s still waits for it: this process ends\n",
+                g->call);
         _exit(EXIT_FAILURE);
     }
+    pthread_mutex_unlock(&g->lock);
     return NULL;
 }
 
-int pmpi_finalize_guarded(void)
+void pmpi_guard_begin(pmpi_guard *g, const char *call)
 {
-    pthread_t guard;
-    int code;
+    pthread_condattr_t attributes;
 
-    if (pmpi.settings.timeout_seconds > 0 && pthread_create(&guard, NULL, end_process, NULL) == 0)
-        pthread_detach(guard);
-    code = PMPI_Finalize();
-    atomic_store(&finalized, true);
-    return code;
+    *g = (pmpi_guard){.call = call};
+    if (!(pmpi.settings.timeout_seconds > 0))
+        return;
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&g->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    g->armed = pthread_create(&g->thread, NULL, guard, g) == 0;
+}
+
+void pmpi_guard_end(pmpi_guard *g)
+{
+    if (!g->armed)
+        return;
+    pthread_mutex_lock(&g->lock);
+    g->returned = true;
+    pthread_cond_signal(&g->changed);
+    pthread_mutex_unlock(&g->lock);
+    pthread_join(g->thread, NULL);
+    pthread_mutex_destroy(&g->lock);
+    pthread_cond_destroy(&g->changed);
 }

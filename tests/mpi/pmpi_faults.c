@@ -8,6 +8,7 @@
  *   stop         the last rank stops in the middle
  *   kill         the last rank dies
  *   finalize     the last rank stops; the others go on to MPI_Finalize, which waits for it
+ *   create       the last rank stops in its first call (tests/mpi/stop_in_create.c); the others end
  *   spoil        nobody goes wrong but the switch (tests/mpi/spoil.c) */
 #include <mpi.h>
 #include <signal.h>
