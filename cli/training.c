@@ -56,6 +56,8 @@ void cli_training_describe(cli_training *t, cli_option *options)
                   "epochs that well learnt cases wait; default 1"),
         cli_count("--epoch-cases", &t->epoch_cases, "CASES", 0, (uint64_t)1 << 26,
                   "random cases an epoch; default all"),
+        cli_count("--hard-cases", &t->hard_cases, "CASES", 0, (uint64_t)1 << 25,
+                  "of these, the worst so far, and as many neighbours; default none"),
         cli_number("--learning-rate", &t->learning_rate, "R", 0.0, 1.0,
                    "learning rate at the start; default 0.012"),
         cli_number("--margin", &t->margin, "D", 0.0, 0.5,
@@ -128,6 +130,7 @@ bool cli_training_options_of(cli_training *training, const optinc_spec *spec,
     options->squared_epochs = (uint32_t)training->squared_epochs;
     options->visit_interval = (uint32_t)training->visit_interval;
     options->epoch_cases = training->epoch_cases;
+    options->hard_cases = training->hard_cases;
     options->learning_rate = training->learning_rate;
     options->margin = training->margin;
     options->margin_stop = training->margin_stop;

@@ -53,6 +53,9 @@ typedef struct optinc_train_options {
     uint32_t project_interval; /* steps between projections (OPTINC_SEGMENT_PROJECT) */
     uint32_t visit_interval;   /* cases that were well right wait so many epochs; 1: no waiting */
     uint64_t epoch_cases;      /* random cases an epoch, where all are too many; 0: all of them */
+    uint64_t hard_cases;       /* of these, after squared_epochs, so many are the worst met so far,
+                                 and as many others differ from those in one input; 0: none, at
+                                 most epoch_cases / 2 */
     double learning_rate;
     double margin;          /* hinge: an error beyond it counts; in (0, 0.5), units of a digit */
     double margin_stop;     /* all right by at least this distance: stop early; > 0.5: never */

@@ -61,6 +61,7 @@ void oi_trainer_destroy(oi_trainer *trainer)
 {
     workers_destroy(trainer);
     oi_free(trainer->order);
+    oi_free(trainer->order_error);
     oi_free(trainer->tallies);
     oi_free(trainer->contributes);
     oi_free(trainer->gradient);
@@ -75,9 +76,10 @@ optinc_status oi_trainer_create(oi_trainer *trainer)
     const oi_train_plan *plan = trainer->plan;
     oi_train_state *state = &trainer->state;
     size_t errors = plan->options.visit_interval > 1 ? (size_t)plan->case_count : 0;
+    size_t hard = (size_t)plan->options.hard_cases * plan->group_count;
     size_t gradients;
 
-    state->value_count = 4 * plan->param_count + plan->drift_count + errors;
+    state->value_count = 4 * plan->param_count + plan->drift_count + errors + hard;
     if (!oi_size_multiply(plan->chunk_count, plan->gradient_count, &gradients))
         return OPTINC_ERR_OVERFLOW;
     state->param = oi_allocate(state->value_count, sizeof *state->param);
@@ -87,8 +89,11 @@ optinc_status oi_trainer_create(oi_trainer *trainer)
     trainer->contributes = oi_allocate(plan->chunk_count, sizeof *trainer->contributes);
     trainer->tallies = oi_allocate(plan->chunk_count, sizeof *trainer->tallies);
     trainer->order = oi_allocate((size_t)plan->epoch_cases, sizeof *trainer->order);
+    if (hard)
+        trainer->order_error = oi_allocate((size_t)plan->epoch_cases, sizeof(float));
     if (!state->param || !trainer->snapshot || !trainer->weight || !trainer->gradient ||
-        !trainer->contributes || !trainer->tallies || !trainer->order)
+        !trainer->contributes || !trainer->tallies || !trainer->order ||
+        (hard && !trainer->order_error))
         return OPTINC_ERR_OUT_OF_MEMORY;
     state->first = state->param + plan->param_count;
     state->second = state->first + plan->param_count;
@@ -97,6 +102,8 @@ optinc_status oi_trainer_create(oi_trainer *trainer)
     state->case_error = errors ? state->drift + plan->drift_count : NULL;
     for (size_t i = 0; i < errors; i++)
         state->case_error[i] = INFINITY;
+    state->hard = hard ? state->drift + plan->drift_count + errors : NULL;
+    oi_train_hard_first(trainer);
     state->best_wrong = UINT64_MAX;
     state->best_margin = -INFINITY;
     state->rate_factor = 1.0;

@@ -35,13 +35,14 @@ bool oi_train_case_digits(const oi_train_plan *plan, uint64_t index, uint8_t *di
     return result >> plan->spec.bits_out == 0;
 }
 
-/* Uniform in 0 .. count-1; the bias of 2^-64 count does not matter for an order. */
-static uint64_t draw(uint64_t seed, uint64_t epoch, uint64_t index, uint64_t count)
+/* The bias of 2^-64 count does not matter for an order. */
+uint64_t oi_train_draw(const oi_train_plan *plan, uint32_t kind, uint64_t epoch, uint64_t index,
+                       uint64_t count)
 {
     uint32_t word[4];
     uint64_t high;
 
-    oi_philox(seed, OI_TRAIN_DRAW_STEP(OI_TRAIN_DRAW_ORDER, epoch), index, OI_PURPOSE_TRAIN, word);
+    oi_philox(plan->options.seed, OI_TRAIN_DRAW_STEP(kind, epoch), index, OI_PURPOSE_TRAIN, word);
     high = (uint64_t)word[0] << 32 | word[1];
     return (uint64_t)((unsigned __int128)high * count >> 64);
 }
@@ -57,28 +58,40 @@ static bool due(const oi_trainer *trainer, uint64_t index)
            (index + trainer->state.epoch) % options->visit_interval == 0;
 }
 
+/* Fisher-Yates */
+static void shuffle(oi_trainer *trainer, uint64_t draw_first)
+{
+    for (uint64_t i = trainer->order_count; i > 1; i--) {
+        uint64_t j = oi_train_draw(trainer->plan, OI_TRAIN_DRAW_ORDER, trainer->state.epoch,
+                                   draw_first + i, i);
+        uint64_t held = trainer->order[i - 1];
+
+        trainer->order[i - 1] = trainer->order[j];
+        trainer->order[j] = held;
+    }
+}
+
 void oi_train_order(oi_trainer *trainer)
 {
     const oi_train_plan *plan = trainer->plan;
-    uint64_t seed = plan->options.seed, epoch = trainer->state.epoch;
-    uint64_t count = 0;
+    uint64_t epoch = trainer->state.epoch, count = 0;
 
     if (plan->sampled) {
         for (uint64_t i = 0; i < plan->epoch_cases; i++)
-            trainer->order[i] = draw(seed, epoch, i, plan->case_count);
+            trainer->order[i] =
+                oi_train_draw(plan, OI_TRAIN_DRAW_ORDER, epoch, i, plan->case_count);
         trainer->order_count = plan->epoch_cases;
+        for (uint64_t i = 0; i < plan->epoch_cases && trainer->order_error; i++)
+            trainer->order_error[i] = -1.0f;
+        if (plan->options.hard_cases > 0 && epoch >= plan->options.squared_epochs) {
+            oi_train_hard_order(trainer);
+            shuffle(trainer, plan->epoch_cases);
+        }
         return;
     }
     for (uint64_t i = 0; i < plan->case_count; i++)
         if (due(trainer, i))
             trainer->order[count++] = i;
     trainer->order_count = count;
-    /* Fisher-Yates */
-    for (uint64_t i = count; i > 1; i--) {
-        uint64_t j = draw(seed, epoch, i, i);
-        uint64_t held = trainer->order[i - 1];
-
-        trainer->order[i - 1] = trainer->order[j];
-        trainer->order[j] = held;
-    }
+    shuffle(trainer, 0);
 }

@@ -10,7 +10,7 @@
 #include "onn/train_internal.h"
 
 #define MAGIC "OPTINCTC"
-#define VERSION 2u
+#define VERSION 3u
 #define FIELDS_MAX (32u + 2u * OPTINC_TRAIN_LAYERS_MAX)
 
 typedef struct field {
@@ -64,6 +64,7 @@ static void describe(const oi_train_plan *plan, field_list *list)
     add(list, "projection interval", options->project_interval);
     add(list, "visit interval", options->visit_interval);
     add(list, "cases an epoch", plan->epoch_cases);
+    add(list, "hard cases", options->hard_cases);
     add_real(list, "learning rate", options->learning_rate);
     add_real(list, "margin", options->margin);
     add_real(list, "weight of wrong cases", options->wrong_weight);

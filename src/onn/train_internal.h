@@ -21,6 +21,7 @@
 #define OI_TRAIN_DRAW_ORDER 2u
 #define OI_TRAIN_DRAW_UNIT 3u
 #define OI_TRAIN_DRAW_PHASE 4u
+#define OI_TRAIN_DRAW_NEIGHBOUR 5u
 #define OI_TRAIN_DRAW_STEP(kind, step) (((uint64_t)(kind) << 48) | (uint64_t)(step))
 
 /* Vector code for what gcc would otherwise compile for the oldest CPU. No contraction, so every
@@ -129,6 +130,7 @@ typedef struct oi_train_state {
     float *drift;      /* [drift_count] bound on |U'U - I| since the last retraction */
     float *best;       /* [param_count], of the best evaluation */
     float *case_error; /* [case_count] worst output error when last seen; NULL: not kept */
+    float *hard;       /* [hard_cases, group_count] inputs of the worst cases; NULL: none */
     uint64_t best_wrong;
     double best_margin;
     uint64_t epoch;
@@ -159,6 +161,7 @@ typedef struct oi_trainer {
     oi_train_tally *tallies;
     oi_train_worker *workers; /* [thread_count] */
     uint64_t *order;          /* [epoch_cases] */
+    float *order_error;       /* [epoch_cases] when last seen, < 0: not seen; NULL: not kept */
     uint64_t order_count;
 } oi_trainer;
 
@@ -196,10 +199,21 @@ void oi_train_case_inputs(const oi_train_plan *plan, uint64_t index, double *inp
 /* digits [outputs] of the reference's result; false where no codes make the case (at the last
  * switch of a cascade, see optinc_spec_check): it is neither learnt nor counted */
 bool oi_train_case_digits(const oi_train_plan *plan, uint64_t index, uint8_t *digits);
+/* Uniform in 0 .. count-1. kind: OI_TRAIN_DRAW_ORDER or _NEIGHBOUR */
+uint64_t oi_train_draw(const oi_train_plan *plan, uint32_t kind, uint64_t epoch, uint64_t index,
+                       uint64_t count);
 /* The cases of the epoch in random order, to trainer->order. */
 void oi_train_order(oi_trainer *trainer);
 
-/* train_network.c */
+/* train_hard.c */
+/* Random cases to state.hard. */
+void oi_train_hard_first(oi_trainer *trainer);
+/* The hard cases, then their neighbours, to the first 2 hard_cases of trainer->order. */
+void oi_train_hard_order(oi_trainer *trainer);
+/* The worst of the epoch's cases to state.hard. */
+optinc_status oi_train_hard_keep(oi_trainer *trainer);
+
+/* train_network.c: `cases` points into trainer->order where an epoch is a sample */
 /* y [count, outputs] of the cases, in the worker's last activation; noise_step 0: no noise. */
 void oi_train_forward(const oi_trainer *trainer, oi_train_worker *worker, const uint64_t *cases,
                       uint32_t count, uint64_t noise_step, uint64_t noise_first);

@@ -147,11 +147,12 @@ static void evaluate(oi_trainer *trainer, oi_train_tally *sum)
         for (uint32_t i = 0; i < plan->chunk_count; i++) {
             oi_train_worker *worker = &trainer->workers[omp_get_thread_num()];
             uint64_t at = first + (uint64_t)i * OI_TRAIN_CHUNK;
-            uint64_t cases[OI_TRAIN_CHUNK];
+            uint64_t all[OI_TRAIN_CHUNK];
+            const uint64_t *cases = plan->sampled ? trainer->order + at : all;
             uint32_t size = 0;
 
             for (; size < OI_TRAIN_CHUNK && at + size < count; size++)
-                cases[size] = plan->sampled ? trainer->order[at + size] : at + size;
+                all[size] = at + size;
             trainer->tallies[i] = empty_tally();
             if (size > 0) {
                 oi_train_forward(trainer, worker, cases, size, 0, 0);
@@ -276,7 +277,7 @@ static optinc_status do_epoch(oi_trainer *trainer, oi_train_tally *trained, oi_t
         keep_best(state, trainer->plan->param_count, shown);
     }
     state->finished = over(trainer, *evaluated, shown);
-    return OPTINC_OK;
+    return options->hard_cases > 0 ? oi_train_hard_keep(trainer) : OPTINC_OK;
 }
 
 optinc_status oi_train_run(oi_trainer *trainer, const optinc_train_watch *watch)

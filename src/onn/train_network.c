@@ -173,6 +173,14 @@ static void compact(const uint32_t *active, uint32_t active_count, uint32_t unit
             memcpy(x + (size_t)i * units, x + (size_t)active[i] * units, units * sizeof *x);
 }
 
+static void note_error(const oi_trainer *trainer, const uint64_t *at, float worst)
+{
+    if (trainer->state.case_error)
+        trainer->state.case_error[*at] = worst;
+    if (trainer->order_error)
+        trainer->order_error[at - trainer->order] = worst;
+}
+
 /* Judges the chunk, makes dL/dy in delta[0] and lists the rows in which it is not zero. */
 static uint32_t loss_gradient(const oi_trainer *trainer, oi_train_worker *worker,
                               const uint64_t *cases, uint32_t count, const oi_train_loss *loss,
@@ -191,8 +199,7 @@ static uint32_t loss_gradient(const oi_trainer *trainer, oi_train_worker *worker
         if (!oi_train_case_digits(plan, cases[i], digits))
             continue;
         worst = judge_case(plan, output, digits, tally);
-        if (trainer->state.case_error)
-            trainer->state.case_error[cases[i]] = worst;
+        note_error(trainer, cases + i, worst);
         /* Adam does not see the gradient's scale, so the mean over the batch is left out. */
         sum = case_loss(plan, loss, output, digits, worst < 0.5f ? 1.0f : (float)loss->wrong_weight,
                         worker->delta[0] + (size_t)active_count * plan->output_count);
@@ -258,8 +265,7 @@ void oi_train_judge(const oi_trainer *trainer, oi_train_worker *worker, const ui
         if (!oi_train_case_digits(plan, cases[i], digits))
             continue;
         worst = judge_case(plan, y + (size_t)i * plan->output_count, digits, tally);
-        if (trainer->state.case_error)
-            trainer->state.case_error[cases[i]] = worst;
+        note_error(trainer, cases + i, worst);
     }
 }
 

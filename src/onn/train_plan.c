@@ -207,6 +207,19 @@ static optinc_status plan_epoch(oi_train_plan *plan, const optinc_log *log)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
                        "a visit interval of %u needs all cases in every epoch, not a sample",
                        options->visit_interval);
+    if (options->hard_cases > 0 && !plan->sampled)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "hard cases are for epochs that are a sample of all cases");
+    if (options->hard_cases > plan->epoch_cases / 2)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "%llu hard cases, expected at most half of the epoch's %llu",
+                       (unsigned long long)options->hard_cases,
+                       (unsigned long long)plan->epoch_cases);
+    for (uint32_t i = 0; i < plan->group_count && options->hard_cases > 0; i++)
+        if (plan->groups[i].states > 1u << 24)
+            return oi_fail(log, OPTINC_ERR_UNSUPPORTED,
+                           "hard cases: an input of %llu values, expected at most 2^24",
+                           (unsigned long long)plan->groups[i].states);
     plan->chunk_count = (batch + OI_TRAIN_CHUNK - 1) / OI_TRAIN_CHUNK;
     plan->thread_count =
         options->thread_count ? options->thread_count : (uint32_t)omp_get_max_threads();
