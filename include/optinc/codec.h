@@ -69,6 +69,11 @@ OPTINC_API size_t optinc_symbols_size(uint32_t bits, size_t element_count);
 /* ceil(element_count / block_size) */
 OPTINC_API size_t optinc_block_count(uint32_t block_size, size_t element_count);
 
+/* All that take a codec return OPTINC_ERR_INVALID_ARGUMENT for a field outside the range that the
+ * struct gives or a NULL buffer (count 0 needs none), OPTINC_ERR_UNSUPPORTED for a kernel that this
+ * CPU lacks, OPTINC_ERR_OVERFLOW for a count whose codes no size_t holds; outputs then stay as they
+ * were. */
+
 /* exponents [block_count] of x [count]: per block the smallest e with
  * max|x| <= (2^(bits-1)-1) 2^e, or the smallest that the byte holds. */
 OPTINC_API optinc_status optinc_codec_exponents(const optinc_codec *codec, const float *x,

@@ -37,7 +37,7 @@ def commands(page: Path) -> list[str]:
         if line.lstrip().startswith("```"):
             fenced = not fenced
             continue
-        code = line.strip() if fenced or line.startswith("    ") or pending else ""
+        code = line.strip().removeprefix("$ ") if fenced or line.startswith("    ") or pending else ""
         if code:
             pending += code
             if pending.endswith("\\"):
