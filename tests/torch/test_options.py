@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook's options: warm-up, exclusion by name, lanes; loss scaling; another device's way."""
 
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,6 +15,8 @@ import harness
 import optinc_torch
 import oracle
 from optinc_torch import staging
+from optinc_torch.hook import new_groups
+from optinc_torch.lanes import Lanes, SwitchOptions
 
 _WORKERS, _WARM_UP = 2, 2
 
@@ -130,6 +133,34 @@ def test_the_number_of_lanes_does_not_show(designs):
     for result in one + three:
         for mine, first in zip(result, one[0]):
             assert mine.tobytes() == first.tobytes()
+
+
+def _overlapping(path: str) -> list:
+    """The first bucket is under way until the second has been; neither holds up the caller."""
+    lanes = Lanes(SwitchOptions(path), new_groups(2, None, 60.0))
+    second_began, order = threading.Event(), []
+
+    def first(_lane, future):
+        order.append("first begins")
+        assert second_began.wait(30), "the second bucket waited for the first"
+        order.append("first ends")
+        future.set_result(None)
+
+    def second(_lane, future):
+        second_began.set()
+        future.set_result(None)
+
+    waiting = lanes.submit(first)
+    order.append("submitted" if not waiting.done() else "blocked")
+    lanes.submit(second).wait()
+    waiting.wait()
+    lanes.close()
+    return order
+
+
+def test_buckets_overlap(designs):
+    order = harness.run(1, _overlapping, str(designs / "4x8.safetensors"))[0]
+    assert sorted(order) == ["first begins", "first ends", "submitted"] and order[-1] == "first ends"
 
 
 def _scaled(path: str) -> list:
