@@ -5,6 +5,7 @@ optinc_torch, whose ranks are killed or stopped at random moments.
 A job that is left alone must end well. One that loses a rank must end with an error, on all ranks and within
 LIMIT_S, and no rank may ever have seen a wrong sum."""
 
+import math
 import os
 import random
 import signal
@@ -50,11 +51,11 @@ class Job:
         self.processes = [subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=self.log,
                                            stderr=subprocess.STDOUT, start_new_session=True) for command in commands]
 
-    def rank_process(self, rank: int) -> int:
-        """The rank's process number, once it has begun; 0 if the job ended before."""
+    def rank_process(self, rank: int, deadline: float = math.inf) -> int:
+        """The rank's process number, once it has begun; 0 if the job ended before, or at the deadline."""
         file = self.folder / str(rank)
         while not (file.exists() and file.read_text().endswith("\n")):
-            if any(process.poll() is not None for process in self.processes):
+            if any(process.poll() is not None for process in self.processes) or time.monotonic() > deadline:
                 return 0
             self.pause(0.01)
         return int(file.read_text())
@@ -70,8 +71,10 @@ class Job:
         """Whether all ranks but the victim, and then the launcher, end within the limit. A launcher may wait for
         a rank that is stopped, so the victim is killed once the others are gone."""
         deadline = time.monotonic() + limit_s
-        others = [rank for rank in range(self.ranks) if self.rank_process(rank) not in (0, victim)]
-        while any(runs(self.rank_process(rank)) for rank in others):
+        # a rank that was in its first round when another one was lost never tells its number
+        others = [process for process in (self.rank_process(rank, deadline) for rank in range(self.ranks))
+                  if process not in (0, victim)]
+        while any(runs(process) for process in others):
             if time.monotonic() > deadline:
                 return False
             for process in self.processes:
