@@ -2,64 +2,8 @@
 /* Training whole networks, small ones. Identities: a design that says exact answers every digit-sum
  * vector with floor((T + N/2) / N), by the tests' own loops over its layers; its blocks are diag(d) U
  * with U orthogonal to 1e-6; the bits depend neither on the thread count nor on an interruption;
- * what cannot be trained is refused, and what is not finite never becomes a design. */
-#include "oracle.h"
-
-#include "base/memory.h"
-#include "onn/train_internal.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-static const uint32_t small_sides[] = {2, 16, 32, 16, 2};
-
-typedef struct messages {
-    char last[512];
-    uint32_t count;
-} messages;
-
-static void keep_message(void *user, optinc_log_level level, const char *message)
-{
-    messages *kept = user;
-
-    (void)level;
-    snprintf(kept->last, sizeof kept->last, "%s", message);
-    kept->count++;
-}
-
-static optinc_spec small_spec(void)
-{
-    optinc_spec spec;
-
-    assert_int_equal(optinc_spec_single(2, 4, OPTINC_VARIANT_HALF_UP, NULL, &spec), OPTINC_OK);
-    return spec;
-}
-
-/* 49 cases, 16 a step */
-static optinc_train_options small_options(void)
-{
-    optinc_train_options options = optinc_train_options_default();
-
-    options.layer_count = 4;
-    options.sides = small_sides;
-    options.batch_size = 16;
-    options.epochs = 200;
-    options.squared_epochs = 20;
-    options.thread_count = 1;
-    return options;
-}
-
-static optinc_design *train_small(const optinc_train_options *options, optinc_train_result *result)
-{
-    optinc_spec spec = small_spec();
-    optinc_design *design = NULL;
-
-    memset(result, 0xA5, sizeof *result);
-    assert_int_equal(optinc_train(&spec, options, NULL, NULL, result, &design), OPTINC_OK);
-    assert_non_null(design);
-    return design;
-}
+ * what is not finite never becomes a design. What cannot be trained: test_train_input. */
+#include "train_common.h"
 
 /* Wrong cases of a unit by the tests' own layers, and whether its table says the same. */
 static uint64_t count_wrong(const optinc_unit *unit)
@@ -227,21 +171,6 @@ static bool stop_at(void *user, const optinc_train_report *report)
     return report->epoch != s->epoch;
 }
 
-static uint64_t checksum_of(const optinc_train_options *options)
-{
-    optinc_train_result result;
-    optinc_design *design = train_small(options, &result);
-    uint64_t checksum = optinc_design_checksum(design);
-
-    optinc_design_destroy(&design);
-    return checksum;
-}
-
-static void name_file(char *path, size_t size, const char *suffix)
-{
-    snprintf(path, size, "test_train.%ld.%s", (long)getpid(), suffix);
-}
-
 static void check_same_bits(optinc_supervision supervision, optinc_train_start start)
 {
     optinc_train_options options = small_options();
@@ -290,20 +219,6 @@ static void test_same_bits(void **state)
     check_same_bits(OPTINC_SUPERVISION_CARRIES, OPTINC_TRAIN_START_AXES);
 }
 
-static void expect_failure(const optinc_train_options *options, optinc_status status,
-                           const char *text)
-{
-    optinc_spec spec = small_spec();
-    optinc_design *design = (optinc_design *)1;
-    messages kept = {.count = 0};
-    optinc_log log = {keep_message, &kept};
-
-    assert_int_equal(optinc_train(&spec, options, NULL, &log, NULL, &design), status);
-    assert_null(design);
-    if (!strstr(kept.last, text))
-        fail_msg("\"%s\" does not say \"%s\"", kept.last, text);
-}
-
 /* Cases beyond what may be run: sampled, with a bound, and never exact; optinc_verify, which is not
  * the trainer's, finds what the trainer says. */
 static void test_sampled_and_verified_again(void **state)
@@ -335,131 +250,6 @@ static void test_sampled_and_verified_again(void **state)
     optinc_design_destroy(&design);
 }
 
-static void test_bad_options(void **state)
-{
-    const uint32_t inputs[] = {3, 16, 32, 16, 2}, outputs[] = {2, 16, 32, 16, 4};
-    const uint32_t tiles[] = {2, 16, 24, 16, 2}, empty[] = {2, 16, 0, 16, 2};
-    optinc_train_options good = small_options(), bad;
-
-    (void)state;
-#define BAD(change, status, text)                                                                  \
-    do {                                                                                           \
-        bad = good;                                                                                \
-        change;                                                                                    \
-        expect_failure(&bad, status, text);                                                        \
-    } while (0)
-    BAD(bad.sides = inputs, OPTINC_ERR_INVALID_ARGUMENT, "has 3 inputs");
-    BAD(bad.sides = outputs, OPTINC_ERR_INVALID_ARGUMENT, "has 4 outputs");
-    BAD(bad.sides = tiles, OPTINC_ERR_INVALID_ARGUMENT, "do not tile 24x16");
-    BAD(bad.sides = empty, OPTINC_ERR_INVALID_ARGUMENT, "layer 2 is 0x16");
-    BAD(bad.layer_count = 0, OPTINC_ERR_INVALID_ARGUMENT, "0 layers");
-    BAD(bad.input_merge = 3, OPTINC_ERR_INVALID_ARGUMENT, "3 digits merged");
-    BAD(bad.input_merge = 0, OPTINC_ERR_INVALID_ARGUMENT, "0 digits merged");
-    BAD(bad.activation = OPTINC_ACTIVATION_LINEAR, OPTINC_ERR_INVALID_ARGUMENT, "activation");
-    BAD(bad.supervision = (optinc_supervision)2, OPTINC_ERR_INVALID_ARGUMENT, "supervision 2");
-    BAD(bad.start = (optinc_train_start)-1, OPTINC_ERR_INVALID_ARGUMENT, "start -1");
-    BAD(bad.batch_size = 0, OPTINC_ERR_INVALID_ARGUMENT, "batch");
-    BAD(bad.epochs = 0, OPTINC_ERR_INVALID_ARGUMENT, "epochs");
-    BAD(bad.margin = 0.5, OPTINC_ERR_INVALID_ARGUMENT, "margin");
-    BAD(bad.margin = (double)NAN, OPTINC_ERR_INVALID_ARGUMENT, "margin");
-    BAD(bad.learning_rate = (double)NAN, OPTINC_ERR_INVALID_ARGUMENT, "learning rate");
-    BAD(bad.unit_noise = -1.0, OPTINC_ERR_INVALID_ARGUMENT, "unit noise");
-    BAD(bad.phase_noise_rad = (double)NAN, OPTINC_ERR_INVALID_ARGUMENT, "phase noise");
-    BAD(bad.wrong_weight = 0.5, OPTINC_ERR_INVALID_ARGUMENT, "weight");
-    BAD(bad.resume = true, OPTINC_ERR_INVALID_ARGUMENT, "no checkpoint");
-    BAD((bad.resume = true, bad.checkpoint = "no such file"), OPTINC_ERR_IO, "cannot be opened");
-    BAD((bad.checkpoint = "no such folder/x", bad.epochs = 1, bad.cycles_max = 1), OPTINC_ERR_IO,
-        "cannot be created");
-#undef BAD
-}
-
-static void test_unsupported_and_too_large(void **state)
-{
-    const uint32_t sides[] = {8, 16, 8};
-    optinc_train_options options = small_options();
-    optinc_design *design = NULL;
-    optinc_spec spec;
-
-    (void)state;
-    assert_int_equal(optinc_spec_single(2, 4, OPTINC_VARIANT_STOCHASTIC, NULL, &spec), OPTINC_OK);
-    assert_int_equal(optinc_train(&spec, &options, NULL, NULL, NULL, &design),
-                     OPTINC_ERR_UNSUPPORTED);
-    assert_int_equal(optinc_spec_single(4, 16, OPTINC_VARIANT_HALF_UP, NULL, &spec), OPTINC_OK);
-    options.layer_count = 2;
-    options.sides = sides;
-    assert_int_equal(optinc_train(&spec, &options, NULL, NULL, NULL, &design), OPTINC_ERR_OVERFLOW);
-    options.epoch_cases = 1000;
-    options.visit_interval = 2;
-    assert_int_equal(optinc_train(&spec, &options, NULL, NULL, NULL, &design),
-                     OPTINC_ERR_INVALID_ARGUMENT);
-    assert_int_equal(optinc_train(NULL, &options, NULL, NULL, NULL, &design),
-                     OPTINC_ERR_INVALID_ARGUMENT);
-    assert_int_equal(optinc_train(&spec, NULL, NULL, NULL, NULL, &design),
-                     OPTINC_ERR_INVALID_ARGUMENT);
-    assert_null(design);
-}
-
-static void copy_damaged(const char *from, const char *to, long flip, long length)
-{
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-
-    assert_non_null(in);
-    assert_non_null(out);
-    for (long at = 0; at != length; at++) {
-        int c = fgetc(in);
-
-        if (c == EOF)
-            break;
-        fputc(at == flip ? c ^ 1 : c, out);
-    }
-    fclose(in);
-    fclose(out);
-}
-
-static void test_damaged_checkpoints(void **state)
-{
-    const uint32_t others[] = {2, 16, 16, 16, 2};
-    optinc_train_options options = small_options();
-    char path[64], damaged[64];
-    FILE *file;
-    long size;
-
-    (void)state;
-    name_file(path, sizeof path, "whole");
-    name_file(damaged, sizeof damaged, "damaged");
-    options.epochs = 2;
-    options.cycles_max = 1;
-    options.checkpoint = path;
-    checksum_of(&options);
-    file = fopen(path, "rb");
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    size = ftell(file);
-    fclose(file);
-    options.resume = true;
-    options.sides = others;
-    expect_failure(&options, OPTINC_ERR_INVALID_ARGUMENT, "\"structure\" differs");
-    options.sides = small_sides;
-    options.seed = 7;
-    expect_failure(&options, OPTINC_ERR_INVALID_ARGUMENT, "\"seed\" differs");
-    options.seed = 1;
-    options.checkpoint = damaged;
-    copy_damaged(path, damaged, 3, -1);
-    expect_failure(&options, OPTINC_ERR_FORMAT, "not a training checkpoint");
-    copy_damaged(path, damaged, 8, -1);
-    expect_failure(&options, OPTINC_ERR_UNSUPPORTED, "version");
-    copy_damaged(path, damaged, size / 2, -1);
-    expect_failure(&options, OPTINC_ERR_CHECKSUM, "checksum");
-    for (long length = 0; length < size; length += size / 37)
-        copy_damaged(path, damaged, -1, length),
-            expect_failure(&options, OPTINC_ERR_FORMAT,
-                           length < 8 ? "not a training" : "cut short");
-    copy_damaged(path, damaged, -1, size - 1);
-    expect_failure(&options, OPTINC_ERR_FORMAT, "cut short");
-    remove(damaged);
-    remove(path);
-}
-
 /* A NaN among the weights is seen through the activations, rolled back and given up. */
 static void test_not_finite(void **state)
 {
@@ -484,42 +274,6 @@ static void test_not_finite(void **state)
         oi_trainer_destroy(&trainer);
     }
     oi_train_plan_destroy(&plan);
-}
-
-static void test_text(void **state)
-{
-    uint32_t sides[8], count = 0;
-    bool segmented[6];
-    const char *bad_structures[] = {"",
-                                    "4",
-                                    "4-",
-                                    "-4",
-                                    "4--4",
-                                    "4-x",
-                                    "4-0-4",
-                                    "4-16385-4",
-                                    "4-64-4 ",
-                                    "99999999999999999999-4",
-                                    "1-2-3-4-5-6-7-8-9"};
-    const char *bad_segments[] = {"", "0", "7", "1-", "5-4", "1,", "all,1", "1;2", "ALL"};
-
-    (void)state;
-    assert_int_equal(optinc_structure_parse("4-64-128-4", NULL, sides, 8, &count), OPTINC_OK);
-    assert_int_equal(count, 4);
-    assert_true(sides[0] == 4 && sides[1] == 64 && sides[2] == 128 && sides[3] == 4);
-    for (size_t i = 0; i < sizeof bad_structures / sizeof *bad_structures; i++)
-        assert_int_equal(optinc_structure_parse(bad_structures[i], NULL, sides, 8, &count),
-                         OPTINC_ERR_INVALID_ARGUMENT);
-    assert_int_equal(optinc_segments_parse("1,4-6", 6, NULL, segmented), OPTINC_OK);
-    for (int i = 0; i < 6; i++)
-        assert_int_equal(segmented[i], i == 0 || i >= 3);
-    assert_int_equal(optinc_segments_parse("all", 6, NULL, segmented), OPTINC_OK);
-    assert_true(segmented[0] && segmented[5]);
-    assert_int_equal(optinc_segments_parse("none", 6, NULL, segmented), OPTINC_OK);
-    assert_false(segmented[0] || segmented[5]);
-    for (size_t i = 0; i < sizeof bad_segments / sizeof *bad_segments; i++)
-        assert_int_equal(optinc_segments_parse(bad_segments[i], 6, NULL, segmented),
-                         OPTINC_ERR_INVALID_ARGUMENT);
 }
 
 static void test_injected_errors(void **state)
@@ -567,11 +321,7 @@ int main(void)
         cmocka_unit_test(test_costs_and_cases),
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_sampled_and_verified_again),
-        cmocka_unit_test(test_bad_options),
-        cmocka_unit_test(test_unsupported_and_too_large),
-        cmocka_unit_test(test_damaged_checkpoints),
         cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_text),
         cmocka_unit_test(test_injected_errors),
     };
 

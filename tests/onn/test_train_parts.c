@@ -2,32 +2,10 @@
 /* The trainer's parts.
  * Gradient: dL/dW and dL/db of the float32 network equal central differences of the same loss,
  * computed here in double by plain loops. Descent: the skew-symmetric gradient of a block is the
- * derivative of L along U exp(tX). Move: U exp(X) against a long series; U stays orthogonal, over
- * thousands of steps. Nearest: a diag(d) U is found again, and no other is nearer. */
-#include "onn/train_internal.h"
-
-#include "base/memory.h"
-#include "base/philox.h"
-
-#include <cblas.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+ * derivative of L along U exp(tX). */
+#include "segment_common.h"
 
 #define CASES 40u
-#define SIDE 12u
-
-static double uniform(uint64_t index)
-{
-    uint32_t word[4];
-
-    oi_philox(99, 0, index, OI_PURPOSE_TEST, word);
-    return 2.0 * oi_uniform_double(word[0], word[1]) - 1.0;
-}
 
 typedef struct fixture {
     oi_train_plan plan;
@@ -286,163 +264,6 @@ static void test_guides_tell_carries(void **state)
     }
 }
 
-/* y = a b */
-static void multiply(const double *a, const double *b, double *y)
-{
-    for (uint32_t i = 0; i < SIDE; i++)
-        for (uint32_t j = 0; j < SIDE; j++) {
-            double sum = 0.0;
-
-            for (uint32_t k = 0; k < SIDE; k++)
-                sum += a[i * SIDE + k] * b[k * SIDE + j];
-            y[i * SIDE + j] = sum;
-        }
-}
-
-/* y = exp(x), 30 terms */
-static void exponential(const double *x, double *y)
-{
-    double term[SIDE * SIDE] = {0}, next[SIDE * SIDE];
-
-    for (uint32_t i = 0; i < SIDE; i++)
-        term[i * SIDE + i] = 1.0;
-    memcpy(y, term, sizeof term);
-    for (int n = 1; n < 30; n++) {
-        multiply(term, x, next);
-        for (uint32_t i = 0; i < SIDE * SIDE; i++) {
-            term[i] = next[i] / n;
-            y[i] += term[i];
-        }
-    }
-}
-
-static void random_skew(double size, uint64_t salt, double *x)
-{
-    for (uint32_t i = 0; i < SIDE; i++) {
-        x[i * SIDE + i] = 0.0;
-        for (uint32_t j = i + 1; j < SIDE; j++) {
-            x[i * SIDE + j] = size * uniform(salt + i * SIDE + j);
-            x[j * SIDE + i] = -x[i * SIDE + j];
-        }
-    }
-}
-
-static double orthogonality(const float *u)
-{
-    double worst = 0.0;
-
-    for (uint32_t i = 0; i < SIDE; i++)
-        for (uint32_t j = 0; j < SIDE; j++) {
-            double sum = i == j ? -1.0 : 0.0;
-
-            for (uint32_t k = 0; k < SIDE; k++)
-                sum += (double)u[k * SIDE + i] * (double)u[k * SIDE + j];
-            worst = fmax(worst, fabs(sum));
-        }
-    return worst;
-}
-
-static void test_move_is_the_exponential(void **state)
-{
-    double x[SIDE * SIDE], exact[SIDE * SIDE], start[SIDE * SIDE], moved[SIDE * SIDE];
-    float u[SIDE * SIDE], step[SIDE * SIDE], a[SIDE * SIDE], b[SIDE * SIDE], drift = 0.0f;
-    const double size = 0.01, norm_bound = size * SIDE;
-
-    (void)state;
-    random_skew(1.0, 7000, x);
-    exponential(x, start);
-    random_skew(size, 8000, x);
-    exponential(x, exact);
-    multiply(start, exact, moved);
-    for (uint32_t i = 0; i < SIDE * SIDE; i++) {
-        u[i] = (float)start[i];
-        step[i] = (float)x[i];
-    }
-    oi_segment_move(SIDE, u, step, &drift, a, b);
-    for (uint32_t i = 0; i < SIDE * SIDE; i++)
-        assert_true(fabs((double)u[i] - moved[i]) <= pow(norm_bound, 3.0) / 6.0 + 1e-6);
-    assert_true(orthogonality(u) <= pow(norm_bound, 4.0) / 4.0 + 2e-6);
-}
-
-static void test_orthogonality_is_kept(void **state)
-{
-    double x[SIDE * SIDE];
-    float u[SIDE * SIDE] = {0}, step[SIDE * SIDE], a[SIDE * SIDE], b[SIDE * SIDE], drift = 0.0f;
-    double finest[SIDE * SIDE], deviation = NAN;
-
-    (void)state;
-    for (uint32_t i = 0; i < SIDE; i++)
-        u[i * SIDE + i] = 1.0f;
-    for (uint32_t round = 0; round < 3000; round++) {
-        /* now and then a step that must be shortened */
-        random_skew(round % 100 == 0 ? 5.0 : 0.05, 10000 + 200 * round, x);
-        for (uint32_t i = 0; i < SIDE * SIDE; i++)
-            step[i] = (float)x[i];
-        oi_segment_move(SIDE, u, step, &drift, a, b);
-        assert_true(orthogonality(u) <= (round % 100 == 0 ? 0.1 : 0.02));
-    }
-    random_skew(1e-4, 1, x);
-    for (int round = 0; round < 20; round++) {
-        for (uint32_t i = 0; i < SIDE * SIDE; i++)
-            step[i] = (float)x[i];
-        drift = 1.0f; /* asks for a pull */
-        oi_segment_move(SIDE, u, step, &drift, a, b);
-    }
-    assert_true(orthogonality(u) <= 3e-6);
-    for (uint32_t i = 0; i < SIDE * SIDE; i++)
-        finest[i] = (double)u[i];
-    assert_int_equal(oi_segment_polish(SIDE, finest, &deviation), OPTINC_OK);
-    assert_true(deviation <= 1e-13);
-    for (uint32_t i = 0; i < SIDE * SIDE; i++)
-        finest[i] = i == 0 ? NAN : 1.0;
-    assert_int_equal(oi_segment_polish(SIDE, finest, &deviation), OPTINC_ERR_NO_CONVERGENCE);
-}
-
-static double distance(const double *w, size_t stride, const double *d, const double *u)
-{
-    double sum = 0.0;
-
-    for (uint32_t i = 0; i < SIDE; i++)
-        for (uint32_t j = 0; j < SIDE; j++) {
-            double e = w[i * stride + j] - d[i] * u[i * SIDE + j];
-
-            sum += e * e;
-        }
-    return sum;
-}
-
-static void test_nearest_segment(void **state)
-{
-    const size_t stride = SIDE + 5;
-    double w[SIDE * (SIDE + 5)], x[SIDE * SIDE], q[SIDE * SIDE], d[SIDE], u[SIDE * SIDE];
-    double best, other_d[SIDE], other_u[SIDE * SIDE], turn[SIDE * SIDE];
-
-    (void)state;
-    random_skew(1.0, 300, x);
-    exponential(x, q);
-    for (uint32_t i = 0; i < SIDE; i++)
-        for (uint32_t j = 0; j < SIDE; j++)
-            w[i * stride + j] = (i % 2 ? 0.5 + i : 0.3) * q[i * SIDE + j];
-    assert_int_equal(oi_segment_nearest(SIDE, w, stride, d, u), OPTINC_OK);
-    assert_true(distance(w, stride, d, u) <= 1e-24 * SIDE * SIDE * SIDE * SIDE);
-    for (uint32_t i = 0; i < SIDE * stride; i++)
-        w[i] = uniform(500 + i);
-    assert_int_equal(oi_segment_nearest(SIDE, w, stride, d, u), OPTINC_OK);
-    best = distance(w, stride, d, u);
-    /* no small turn of U, with d fitted anew, comes nearer by more than the alternation leaves */
-    for (uint32_t round = 0; round < 100; round++) {
-        random_skew(0.1, 20000 + 200 * round, x);
-        exponential(x, turn);
-        multiply(u, turn, other_u);
-        for (uint32_t i = 0; i < SIDE; i++) {
-            other_d[i] = 0.0;
-            for (uint32_t j = 0; j < SIDE; j++)
-                other_d[i] += w[i * stride + j] * other_u[i * SIDE + j];
-        }
-        assert_true(distance(w, stride, other_d, other_u) >= best * 0.999);
-    }
-}
-
 /* Adam's first step is rate times the sign of the gradient (epsilon is negligible), so X after one
  * update has the signs of minus the derivatives of L along the generators of U. */
 static void test_step_descends(void **state)
@@ -517,9 +338,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradient_is_the_derivative),
         cmocka_unit_test(test_guides_tell_carries),
-        cmocka_unit_test(test_move_is_the_exponential),
-        cmocka_unit_test(test_orthogonality_is_kept),
-        cmocka_unit_test(test_nearest_segment),
         cmocka_unit_test(test_step_descends),
         cmocka_unit_test(test_rate_falls_by_a_cosine),
     };
