@@ -23,6 +23,7 @@ cli_training cli_training_default(void)
                              .epochs = library.epochs,
                              .cycles = library.cycles_max,
                              .squared_epochs = library.squared_epochs,
+                             .project_interval = library.project_interval,
                              .visit_interval = library.visit_interval,
                              .learning_rate = library.learning_rate,
                              .margin = library.margin,
@@ -52,6 +53,8 @@ void cli_training_describe(cli_training *t, cli_option *options)
                   "most cycles, while cases are wrong; default 3"),
         cli_count("--squared-epochs", &t->squared_epochs, "E", 0, 1u << 24,
                   "epochs of squared error, before the hinge; default 10"),
+        cli_count("--project-interval", &t->project_interval, "STEPS", 1, 1u << 24,
+                  "steps between two projections; default 7"),
         cli_count("--visit-interval", &t->visit_interval, "E", 1, 1000,
                   "epochs that well learnt cases wait; default 1"),
         cli_count("--epoch-cases", &t->epoch_cases, "CASES", 0, (uint64_t)1 << 26,
@@ -128,6 +131,7 @@ bool cli_training_options_of(cli_training *training, const optinc_spec *spec,
     options->epochs = (uint32_t)training->epochs;
     options->cycles_max = (uint32_t)training->cycles;
     options->squared_epochs = (uint32_t)training->squared_epochs;
+    options->project_interval = (uint32_t)training->project_interval;
     options->visit_interval = (uint32_t)training->visit_interval;
     options->epoch_cases = training->epoch_cases;
     options->hard_cases = training->hard_cases;

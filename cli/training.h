@@ -20,6 +20,7 @@ typedef struct cli_training {
     uint64_t epochs;
     uint64_t cycles;
     uint64_t squared_epochs;
+    uint64_t project_interval;
     uint64_t visit_interval;
     uint64_t epoch_cases;
     uint64_t hard_cases;
@@ -38,8 +39,8 @@ typedef struct cli_training {
     bool segmented[OPTINC_TRAIN_LAYERS_MAX];
 } cli_training;
 
-#define CLI_TRAINING_OPTIONS 24
-#define CLI_TRAINING_SHARED 20 /* the first of them: those that several trainings can share */
+#define CLI_TRAINING_OPTIONS 25
+#define CLI_TRAINING_SHARED 21 /* the first of them: those that several trainings can share */
 
 cli_training cli_training_default(void);
 /* The command line's options, CLI_TRAINING_OPTIONS of them, which set `training`. */

@@ -61,6 +61,18 @@ class Train(ProgramTest):
         self.bad(*self.train(plain, "--supervision", "digits"), says=["digits"])
         self.bad(*self.train(plain, "--start", "zero"), says=["zero"])
 
+    def test_project_interval(self):
+        """An epoch has four steps and ends with a projection, so that 8 and 1000 are the same."""
+        found = []
+        for more in (["--project-interval", 1], ["--project-interval", 8], ["--project-interval", 1000]):
+            path = self.path("d.safetensors")
+            self.run_program(*self.train(path, "--training", "project", "--epochs", 3, "--cycles", 1, *more))
+            with open(path, "rb") as file:
+                found.append(file.read())
+        self.assertNotEqual(found[0], found[1])
+        self.assertEqual(found[1], found[2])
+        self.bad(*self.train(path, "--project-interval", 0), says=["--project-interval"])
+
     def test_error_rate(self):
         path = self.path("d.safetensors")
         code, out, _ = self.run_program("design", "--servers", 2, "--bits", 6, "--method",
