@@ -156,6 +156,22 @@ static int scale_and_draw(scale_request *request)
     return code;
 }
 
+/* The options as the time model takes them. */
+static int resolve(scale_request *request)
+{
+    optinc_cluster *cluster = &request->cluster;
+
+    if (request->block_size % 4 != 0)
+        return cli_error("--block-size: found %" PRIu64 ", expected a multiple of 4",
+                         request->block_size);
+    cluster->chunks = (uint32_t)request->chunks;
+    cluster->bits = (uint32_t)request->bits;
+    cluster->block_size = (uint32_t)request->block_size;
+    cluster->switch_radix = (uint32_t)request->switch_radix;
+    cluster->optical_ports = (uint32_t)request->optical_ports;
+    return scale_and_draw(request);
+}
+
 static int run(int argc, char **argv)
 {
     scale_request request = {.cluster = optinc_cluster_default(),
@@ -241,16 +257,8 @@ static int run(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
-    if (request.block_size % 4 != 0)
-        return cli_error("--block-size: found %" PRIu64 ", expected a multiple of 4",
-                         request.block_size);
-    cluster->chunks = (uint32_t)request.chunks;
     cluster->alltoall = (optinc_cluster_alltoall)alltoall;
-    cluster->bits = (uint32_t)request.bits;
-    cluster->block_size = (uint32_t)request.block_size;
-    cluster->switch_radix = (uint32_t)request.switch_radix;
-    cluster->optical_ports = (uint32_t)request.optical_ports;
-    return scale_and_draw(&request);
+    return resolve(&request);
 }
 
 const cli_command cli_command_scale = {"scale", "models an all-reduce in a cluster of servers",
