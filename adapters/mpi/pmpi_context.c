@@ -270,7 +270,8 @@ static optinc_status compare(pmpi_context *c, const float *output, size_t count,
 
 optinc_status pmpi_reduce(pmpi_context *c, const float *input, float *output, size_t count)
 {
-    optinc_allreduce_args args = {input, output, count, OPTINC_SUM, NULL, c->step};
+    optinc_allreduce_args args = {input, output,  count,           OPTINC_SUM,
+                                  NULL,  c->step, OPTINC_TURN_NONE};
     size_t checks = count < pmpi.settings.check_count ? count : (size_t)pmpi.settings.check_count;
     optinc_allreduce_report report = {0};
     optinc_status status;

@@ -40,12 +40,22 @@ typedef enum optinc_kernel {
     OPTINC_KERNEL_AVX512 = 3
 } optinc_kernel;
 
+/* Elements whose signs are turned on their way to codes and turned back on the way from the result.
+ * A job that turns odd and even ones in turn is free of the bias of the switch's half up: what it
+ * adds on average changes sign from step to step. */
+typedef enum optinc_turn {
+    OPTINC_TURN_NONE = 0,
+    OPTINC_TURN_EVEN = 1, /* x[0] and every second after it; a message is cut at even indices */
+    OPTINC_TURN_ODD = 2
+} optinc_turn;
+
 typedef struct optinc_codec {
     uint32_t bits;            /* B: even, 2 .. 32 */
     uint32_t block_size;      /* elements: 4 .. 65536, a multiple of 4 */
     optinc_rounding rounding; /* of the quantisation */
     optinc_kernel kernel;     /* a kernel that this CPU lacks: OPTINC_ERR_UNSUPPORTED */
     uint32_t thread_count;    /* OpenMP threads; 0: OpenMP's default */
+    optinc_turn turn;         /* of quantise and dequantise */
 } optinc_codec;
 
 /* What the switch's result means: mean = (r - 2^(B-1)) 2^e N/K, sum = K mean. */
@@ -90,7 +100,7 @@ OPTINC_API uint64_t optinc_rank_seed(uint64_t seed, uint32_t rank);
  * [block_count]. x[0] starts block 0; its index in the message is stream->element_first.
  * g = clamp(round(x / 2^e), -(2^(B-1)-1), 2^(B-1)-1) + 2^(B-1); zero and non-finite blocks give the
  * zero code 2^(B-1). Stochastic rounding has u = word / 2^32, word i % 4 of Philox index i / 4,
- * where i is the element's index in the message. Unused bits of the last byte are zero. `stream`
+ * where i is the element's index in the message. A turned element has -x for x. Unused bits of the last byte are zero. `stream`
  * may be NULL for OPTINC_ROUND_NEAREST. No buffer may overlap another. */
 OPTINC_API optinc_status optinc_codec_quantise(const optinc_codec *codec, const float *x,
                                                size_t count, const uint8_t *exponents,
@@ -99,7 +109,7 @@ OPTINC_API optinc_status optinc_codec_quantise(const optinc_codec *codec, const 
 
 /* The same with error feedback. On entry carried [count] holds what is to be sent (gradient plus
  * the error of the step before); on return it holds this step's quantisation error,
- * carried - 2^e (g - 2^(B-1)), computed in double and rounded to float once: exact with
+ * carried - 2^e (g - 2^(B-1)), + where the element is turned, computed in double and rounded to float once: exact with
  * OPTINC_ROUND_NEAREST if the exponent is no smaller than the block's own; 0 in non-finite
  * blocks. */
 OPTINC_API optinc_status optinc_codec_quantise_feedback(const optinc_codec *codec, float *carried,
@@ -107,7 +117,8 @@ OPTINC_API optinc_status optinc_codec_quantise_feedback(const optinc_codec *code
                                                         const optinc_stream *stream,
                                                         uint8_t *symbols) OPTINC_WARN_UNUSED;
 
-/* packed result codes to y [count]; each value is computed in double and rounded to float once.
+/* packed result codes to y [count]; each value is computed in double and rounded to float once, and
+ * negated where the element is turned.
  * Zero blocks: 0, whatever the codes. Non-finite blocks: y is left as it is. */
 OPTINC_API optinc_status optinc_codec_dequantise(const optinc_codec *codec, const uint8_t *symbols,
                                                  size_t count, const uint8_t *exponents,

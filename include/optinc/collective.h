@@ -84,6 +84,7 @@ typedef struct optinc_allreduce_args {
     float *error_feedback; /* [count], the caller's state: added to the input, then replaced by this
                               step's quantisation error; NULL: none */
     uint64_t step;         /* keys the stochastic roundings */
+    optinc_turn turn;      /* the same on all ranks */
 } optinc_allreduce_args;
 
 /* What one all-reduce did, on this rank. */

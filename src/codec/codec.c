@@ -94,6 +94,8 @@ optinc_status oi_codec_check(const optinc_codec *codec)
         return OPTINC_ERR_INVALID_ARGUMENT;
     if (codec->rounding != OPTINC_ROUND_NEAREST && codec->rounding != OPTINC_ROUND_STOCHASTIC)
         return OPTINC_ERR_INVALID_ARGUMENT;
+    if ((int)codec->turn < OPTINC_TURN_NONE || codec->turn > OPTINC_TURN_ODD)
+        return OPTINC_ERR_INVALID_ARGUMENT;
     if ((int)codec->kernel < OPTINC_KERNEL_AUTO || codec->kernel > OPTINC_KERNEL_AVX512)
         return OPTINC_ERR_INVALID_ARGUMENT;
     return OPTINC_OK;
@@ -249,6 +251,7 @@ static optinc_status quantise(const optinc_codec *codec, const float *x, float *
                            .carried = carried,
                            .count = count,
                            .exponents = exponents,
+                           .turn = codec->turn,
                            .stream = stream ? *stream : (optinc_stream){0},
                            .symbols = symbols,
                            .bypass_cache = size >= BYPASS_CACHE_BYTES_MIN};
@@ -295,6 +298,7 @@ optinc_status optinc_codec_dequantise(const optinc_codec *codec, const uint8_t *
                              .exponents = exponents,
                              .ports = scale->ports,
                              .divisor = scale->op == OPTINC_MEAN ? scale->servers : 1,
+                             .turn = codec->turn,
                              .y = y,
                              .bypass_cache = count >= BYPASS_CACHE_BYTES_MIN / sizeof *y};
     codec_work work = {

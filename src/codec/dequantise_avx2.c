@@ -23,9 +23,9 @@ static inline dequantiser make_dequantiser(const oi_dequantise_job *job, uint8_t
     dequantiser d;
 
     d.mode = oi_dequantise_mode_of(job->bits, job->divisor, factor);
-    d.step = _mm256_set1_ps(d.mode == OI_DEQUANTISE_POWER ? (float)factor : 0);
-    d.factor = _mm256_set1_pd(factor);
-    d.unit = _mm256_set1_pd(unit);
+    d.step = turned_ps(d.mode == OI_DEQUANTISE_POWER ? (float)factor : 0, job->turn);
+    d.factor = turned_pd(factor, job->turn);
+    d.unit = turned_pd(unit, job->turn);
     d.divisor = _mm256_set1_pd(job->divisor);
     d.zero_code = _mm256_set1_epi32((int)(1u << (job->bits - 1)));
     return d;

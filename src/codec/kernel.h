@@ -21,6 +21,7 @@ typedef struct oi_quantise_job {
     float *carried; /* x itself, to be replaced by the quantisation error; NULL: no feedback */
     size_t count;
     const uint8_t *exponents;
+    optinc_turn turn;
     optinc_stream stream; /* element_first: index of x[0] in the message */
     uint8_t *symbols;
     bool bypass_cache; /* the result is too large to stay in the caches: store past them */
@@ -34,6 +35,7 @@ typedef struct oi_dequantise_job {
     const uint8_t *exponents;
     double ports;   /* N */
     double divisor; /* K for the mean, 1 for the sum */
+    optinc_turn turn;
     float *y;
     bool bypass_cache;
 } oi_dequantise_job;
@@ -66,6 +68,13 @@ static inline uint8_t oi_exponent_byte(uint32_t bits, uint32_t magnitude_bits)
         return OPTINC_EXPONENT_NON_FINITE;
     exponent = (magnitude_bits + carry) >> 23;
     return (uint8_t)(exponent < 2 ? 1 : exponent - 1);
+}
+
+/* -1 for an element that is turned, else 1. Jobs begin at an even index. Scales carry it: products
+ * with them are as exact with one sign as with the other, and rounding is symmetric. */
+static inline double oi_turn_sign(optinc_turn turn, size_t index)
+{
+    return turn == (index % 2 ? OPTINC_TURN_ODD : OPTINC_TURN_EVEN) ? -1 : 1;
 }
 
 static inline bool oi_exponent_is_scale(uint8_t byte)

@@ -107,4 +107,21 @@ static inline void load_codes(uint32_t bits, const uint8_t *from, __m256i code[V
     }
 }
 
+/* value in every lane, with the signs that elements from an even index on have */
+static inline __m256 turned_ps(float value, optinc_turn turn)
+{
+    float even = turn == OPTINC_TURN_EVEN ? -value : value;
+    float odd = turn == OPTINC_TURN_ODD ? -value : value;
+
+    return _mm256_set_ps(odd, even, odd, even, odd, even, odd, even);
+}
+
+static inline __m256d turned_pd(double value, optinc_turn turn)
+{
+    double even = turn == OPTINC_TURN_EVEN ? -value : value;
+    double odd = turn == OPTINC_TURN_ODD ? -value : value;
+
+    return _mm256_set_pd(odd, even, odd, even);
+}
+
 #endif

@@ -111,4 +111,21 @@ static inline void load_codes(uint32_t bits, const uint8_t *from, __m512i code[V
     }
 }
 
+/* value in every lane, with the signs that elements from an even index on have */
+static inline __m512 turned_ps(float value, optinc_turn turn)
+{
+    float even = turn == OPTINC_TURN_EVEN ? -value : value;
+    float odd = turn == OPTINC_TURN_ODD ? -value : value;
+
+    return _mm512_set4_ps(odd, even, odd, even);
+}
+
+static inline __m512d turned_pd(double value, optinc_turn turn)
+{
+    double even = turn == OPTINC_TURN_EVEN ? -value : value;
+    double odd = turn == OPTINC_TURN_ODD ? -value : value;
+
+    return _mm512_set4_pd(odd, even, odd, even);
+}
+
 #endif

@@ -63,7 +63,8 @@ static void quantise_piece(const oi_quantise_job *job, size_t first, size_t coun
     double limit = (double)((1u << (job->bits - 1)) - 1);
 
     for (size_t i = 0; i < count; i++) {
-        double v = (double)job->x[first + i] * scale;
+        double sign = oi_turn_sign(job->turn, first + i);
+        double v = (double)job->x[first + i] * (sign * scale);
         double rounded = job->rounding == OPTINC_ROUND_STOCHASTIC
                              ? round_stochastic(v, element_word(&job->stream, first + i))
                              : rint(v);
@@ -77,7 +78,8 @@ static void quantise_piece(const oi_quantise_job *job, size_t first, size_t coun
         k = (int64_t)rounded;
         codes[i] = (uint32_t)(k + ((int64_t)1 << (job->bits - 1)));
         if (job->carried)
-            job->carried[first + i] = (float)((double)job->x[first + i] - (double)k * unit);
+            job->carried[first + i] =
+                (float)((double)job->x[first + i] - (double)k * (sign * unit));
     }
 }
 
@@ -128,7 +130,7 @@ void oi_dequantise_plain(const oi_dequantise_job *job)
         unit = ldexp(job->ports, oi_exponent_of_byte(job->bits, byte));
         oi_codes_unpack(job->bits, job->symbols + first / 4 * job->bits / 2, count, codes);
         for (size_t i = 0; i < count; i++)
-            job->y[first + i] =
-                (float)((double)((int64_t)codes[i] - zero_code) * unit / job->divisor);
+            job->y[first + i] = (float)((double)((int64_t)codes[i] - zero_code) *
+                                        (oi_turn_sign(job->turn, first + i) * unit) / job->divisor);
     }
 }

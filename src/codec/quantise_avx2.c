@@ -70,16 +70,16 @@ typedef struct quantiser {
     __m256i zero_code;
 } quantiser;
 
-OI_INLINE quantiser make_quantiser(uint32_t bits, int exponent)
+OI_INLINE quantiser make_quantiser(uint32_t bits, int exponent, optinc_turn turn)
 {
     double limit = (double)((1u << (bits - 1)) - 1);
     quantiser q;
 
-    q.scale = _mm256_set1_ps(oi_is_normal_exponent(-exponent) ? oi_power_of_two(-exponent) : 0);
+    q.scale = turned_ps(oi_is_normal_exponent(-exponent) ? oi_power_of_two(-exponent) : 0, turn);
     q.limit = _mm256_set1_ps((float)limit);
-    q.scale_double = _mm256_set1_pd(oi_power_of_two_double(-exponent));
+    q.scale_double = turned_pd(oi_power_of_two_double(-exponent), turn);
     q.limit_double = _mm256_set1_pd(limit);
-    q.unit = _mm256_set1_pd(oi_power_of_two_double(exponent));
+    q.unit = turned_pd(oi_power_of_two_double(exponent), turn);
     q.zero_code = _mm256_set1_epi32((int)(1u << (bits - 1)));
     return q;
 }
@@ -228,7 +228,7 @@ OI_INLINE void quantise_block(const oi_quantise_job *job, uint32_t bits, uint8_t
                               size_t count, bool bypass)
 {
     int exponent = oi_exponent_of_byte(bits, byte);
-    quantiser q = make_quantiser(bits, exponent);
+    quantiser q = make_quantiser(bits, exponent, job->turn);
     const float *x = job->x + first;
     float *carried = job->carried ? job->carried + first : NULL;
     uint8_t *symbols = job->symbols + first / 4 * bits / 2;

@@ -133,7 +133,7 @@ static optinc_status agree_call(oi_run *run, optinc_status fault)
     const oi_agreement_field fields[OI_HEADER_FIELDS] = {
         {"element count", args->count},
         {"step", args->step},
-        {"operation", (uint64_t)args->op},
+        {"operation", (uint64_t)args->op | (uint64_t)args->turn << 32},
     };
     oi_lane *lane = oi_lane_of(run, 0);
     optinc_status status;
@@ -201,10 +201,10 @@ static void quantise(oi_run *run, oi_lane *lane)
 
         if (args->error_feedback)
             oi_note_fault(run, optinc_codec_quantise_feedback(
-                                   &c->codec, args->error_feedback + lane->first + first, count,
+                                   &run->codec, args->error_feedback + lane->first + first, count,
                                    exponents, &stream, codes));
         else
-            oi_note_fault(run, optinc_codec_quantise(&c->codec, args->input + lane->first + first,
+            oi_note_fault(run, optinc_codec_quantise(&run->codec, args->input + lane->first + first,
                                                      count, exponents, &stream, codes));
         oi_run_progress(run, &run->report.seconds_quantise);
     }
@@ -279,12 +279,13 @@ static optinc_status finish_chunk(oi_run *run, size_t chunk)
         return status;
     for (size_t first = 0; first < lane->count; first += c->piece_elements) {
         size_t rest = lane->count - first;
+        size_t count = rest < c->piece_elements ? rest : c->piece_elements;
+        const uint8_t *exponents = lane->exponents + first / c->codec.block_size;
+        float *y = args->output + lane->first + first;
 
         oi_note_fault(run, optinc_codec_dequantise(
-                               &c->codec, lane->codes + optinc_symbols_size(c->codec.bits, first),
-                               rest < c->piece_elements ? rest : c->piece_elements,
-                               lane->exponents + first / c->codec.block_size, &scale,
-                               args->output + lane->first + first));
+                               &run->codec, lane->codes + optinc_symbols_size(c->codec.bits, first),
+                               count, exponents, &scale, y));
         oi_run_progress(run, &run->report.seconds_dequantise);
     }
     oi_charge(run, &run->report.seconds_dequantise);
@@ -322,6 +323,8 @@ static optinc_status check_arguments(const optinc_collective *c, const optinc_al
 
     if (args->op != OPTINC_SUM && args->op != OPTINC_MEAN)
         return oi_fail(&c->log, OPTINC_ERR_INVALID_ARGUMENT, "operation %d", (int)args->op);
+    if ((unsigned)args->turn > OPTINC_TURN_ODD)
+        return oi_fail(&c->log, OPTINC_ERR_INVALID_ARGUMENT, "turn %d", (int)args->turn);
     if (!oi_size_multiply(args->count, sizeof(float), &size) || size > PTRDIFF_MAX)
         return oi_fail(&c->log, OPTINC_ERR_OVERFLOW, "%zu elements", args->count);
     if (args->count > 0 && (!args->input || !args->output))
@@ -342,6 +345,8 @@ optinc_status optinc_allreduce(optinc_collective *collective, const optinc_allre
         return OPTINC_ERR_INVALID_ARGUMENT;
     if (collective->broken != OPTINC_OK)
         return oi_fail(&collective->log, collective->broken, "the transport has failed before");
+    run.codec = collective->codec;
+    run.codec.turn = args->turn;
     run.charged = oi_seconds();
     oi_cut(&run);
     run.report.elements = args->count;

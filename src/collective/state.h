@@ -114,6 +114,7 @@ typedef struct oi_run {
     optinc_collective *collective;
     const optinc_allreduce_args *args;
     optinc_allreduce_report report;
+    optinc_codec codec; /* the collective's, with the call's turn */
     size_t chunk_elements;
     size_t first_elements; /* of chunk 0: its exponents must fit the packet */
     size_t packet_size;

@@ -146,6 +146,11 @@ static inline uint64_t oracle_code(uint32_t bits, const uint8_t *symbols, size_t
     return code;
 }
 
+static inline bool is_turned(optinc_turn turn, size_t index)
+{
+    return turn == OPTINC_TURN_EVEN ? index % 2 == 0 : turn == OPTINC_TURN_ODD && index % 2 == 1;
+}
+
 static inline bool kernel_is_there(optinc_kernel kernel)
 {
     optinc_codec codec = optinc_codec_default(8);

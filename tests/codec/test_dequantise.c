@@ -64,6 +64,7 @@ static void test_every_kernel_against_long_double(void **state)
 
             codec.block_size = block_sizes[next_random(&random) % 7];
             codec.kernel = (optinc_kernel)kernel;
+            codec.turn = (optinc_turn)(trial % 3);
             for (size_t i = 0; i < sizeof symbols; i++)
                 symbols[i] = (uint8_t)(next_random(&random) >> 24);
             for (size_t i = 0; i < COUNT_MAX; i++)
@@ -79,6 +80,8 @@ static void test_every_kernel_against_long_double(void **state)
                 long double sum =
                     ldexpl(k, exponent_of(codec.bits, byte)) * (long double)scale.ports;
 
+                if (is_turned(codec.turn, i))
+                    sum = -sum;
                 if (byte == OPTINC_EXPONENT_NON_FINITE)
                     assert_int_equal(bits_of_float(y[shift + i]), 0xA5A5A5A5u);
                 else if (byte == OPTINC_EXPONENT_ZERO)
@@ -110,6 +113,7 @@ static void test_kernels_equal_plain(void **state)
             optinc_codec codec = optinc_codec_default(bits);
             optinc_result_scale scale = random_scale(&random);
 
+            codec.turn = (optinc_turn)(trial % 3);
             for (uint32_t i = 0; i < COUNT; i++) {
                 uint32_t code = bits == 8    ? i % 256
                                 : bits == 16 ? i * 40503u % 65536

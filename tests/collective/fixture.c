@@ -168,6 +168,7 @@ static void body(void *user, uint32_t rank, const optinc_transport *transport)
             .op = w->op,
             .error_feedback = w->feedback ? w->residual[rank] : NULL,
             .step = w->step,
+            .turn = w->turn,
         };
 
         for (uint32_t i = 0; i <= w->repeats && status == OPTINC_OK; i++)

@@ -21,6 +21,7 @@ typedef struct world {
     size_t count;
     optinc_op op;
     uint64_t step;
+    optinc_turn turn;
     uint32_t repeats; /* of the same call on the same object; not with in_place or feedback */
     bool in_place;
     bool feedback;

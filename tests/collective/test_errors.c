@@ -71,7 +71,8 @@ static void scene_body(void *user, uint32_t rank, const optinc_transport *transp
     }
     s->reduce[rank] = optinc_allreduce(collective, &args, NULL);
     /* a disagreement is not the end */
-    args = (optinc_allreduce_args){s->input[rank], s->output[rank], 100, OPTINC_SUM, NULL, 0};
+    args = (optinc_allreduce_args){s->input[rank],  s->output[rank], 100, OPTINC_SUM, NULL, 0,
+                                   OPTINC_TURN_NONE};
     if (s->reduce[rank] != OPTINC_OK)
         s->again[rank] = optinc_allreduce(collective, &args, NULL);
     optinc_collective_destroy(&collective);
@@ -231,7 +232,8 @@ static void failing_body(void *user, uint32_t rank, const optinc_transport *tran
     failing *f = user;
     const optinc_collective_options options = {.chunk_elements = 4096};
     optinc_collective *collective = NULL;
-    const optinc_allreduce_args args = {f->data[rank], f->data[rank], COUNT, OPTINC_SUM, NULL, 0};
+    const optinc_allreduce_args args = {f->data[rank],   f->data[rank], COUNT, OPTINC_SUM, NULL, 0,
+                                        OPTINC_TURN_NONE};
 
     IGNORE_LEAKS_BEGIN; /* what a failed transport may still write to is not freed */
     f->create[rank] = optinc_collective_create(transport, f->design, &options, NULL, &collective);

@@ -116,7 +116,8 @@ static void memory_body(void *user, uint32_t rank, const optinc_transport *trans
         .wait = guarded_wait,
     };
     optinc_collective *collective = NULL;
-    optinc_allreduce_args args = {s->x[rank], s->x[rank], COUNT, OPTINC_MEAN, NULL, 0};
+    optinc_allreduce_args args = {s->x[rank], s->x[rank], COUNT,           OPTINC_MEAN,
+                                  NULL,       0,          OPTINC_TURN_NONE};
 
     calls = bytes = 0;
     counting = true;

@@ -196,9 +196,10 @@ static void check_collective_below(void)
         residual[i] = 0.5f;
     }
     before = residual[77] + x[77];
-    CHECK(optinc_allreduce(optinc_mpi_collective(context),
-                           &(optinc_allreduce_args){x, y, 512, OPTINC_MEAN, residual, 3},
-                           NULL) == OPTINC_OK);
+    CHECK(optinc_allreduce(
+              optinc_mpi_collective(context),
+              &(optinc_allreduce_args){x, y, 512, OPTINC_MEAN, residual, 3, OPTINC_TURN_NONE},
+              NULL) == OPTINC_OK);
     /* 2^2 is the scale of values up to 255.5, and all ranks sent the same */
     CHECK(fabsf(residual[77]) <= 2.0f);
     CHECK(fabsf(y[77] - (before - residual[77])) <= 4.0f * 8.0f / 2.0f / (float)size);

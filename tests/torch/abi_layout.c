@@ -34,6 +34,7 @@ int main(void)
     FIELD(optinc_codec, rounding);
     FIELD(optinc_codec, kernel);
     FIELD(optinc_codec, thread_count);
+    FIELD(optinc_codec, turn);
     END();
     BEGIN(optinc_stream);
     FIELD(optinc_stream, seed);
@@ -69,6 +70,7 @@ int main(void)
     FIELD(optinc_allreduce_args, op);
     FIELD(optinc_allreduce_args, error_feedback);
     FIELD(optinc_allreduce_args, step);
+    FIELD(optinc_allreduce_args, turn);
     END();
     BEGIN(optinc_reduce_scatter_args);
     FIELD(optinc_reduce_scatter_args, input);

@@ -14,6 +14,7 @@ STATUS_NAMES = {0: "OK", -1: "INVALID_ARGUMENT", -2: "OUT_OF_MEMORY", -3: "OVERF
                 -16: "DARK"}
 LOG_ERROR, LOG_WARNING, LOG_INFO = 0, 1, 2
 SLOTS = 8
+TURNS = {None: 0, "even": 1, "odd": 2}
 OPS = {"sum": 0, "mean": 1}
 ROUNDINGS = {"nearest": 0, "stochastic": 1}
 ACTIVATIONS = {"relu": 1, "saturating": 2}
@@ -51,7 +52,8 @@ class CollectiveOptions(c.Structure):
 
 class AllreduceArgs(c.Structure):
     _fields_ = [("input", c.c_void_p), ("output", c.c_void_p), ("count", c.c_size_t),
-                ("op", c.c_int), ("error_feedback", c.c_void_p), ("step", c.c_uint64)]
+                ("op", c.c_int), ("error_feedback", c.c_void_p), ("step", c.c_uint64),
+                ("turn", c.c_int)]
 
 
 class ReduceScatterArgs(c.Structure):
@@ -113,7 +115,7 @@ class PhotonicOptions(c.Structure):
 
 class Codec(c.Structure):
     _fields_ = [("bits", c.c_uint32), ("block_size", c.c_uint32), ("rounding", c.c_int),
-                ("kernel", c.c_int), ("thread_count", c.c_uint32)]
+                ("kernel", c.c_int), ("thread_count", c.c_uint32), ("turn", c.c_int)]
 
 
 class Stream(c.Structure):

@@ -81,10 +81,12 @@ class Collective:
         self._check(status, "creating the collective")
 
     def allreduce(self, source: torch.Tensor, target: torch.Tensor, *, op: str = "mean",
-                  error_feedback: Optional[torch.Tensor] = None, step: int = 0) -> AllreduceReport:
+                  error_feedback: Optional[torch.Tensor] = None, step: int = 0,
+                  turn: Optional[str] = None) -> AllreduceReport:
         """Mean (or "sum") over the ranks of `source` into `target`, float32 on the CPU; they may be
         one tensor. error_feedback, of the same size, is added first and then replaced by this
-        step's quantisation error. `step` keys stochastic rounding. After a LibraryError of the
+        step's quantisation error. `step` keys stochastic rounding. turn "even" or
+        "odd": elements of such an index pass the switch with their signs turned. After a LibraryError of the
         transport the object can only be closed."""
         if self._handle is None:
             raise ValueError("the collective is closed")
@@ -93,7 +95,7 @@ class Collective:
                                                                 count)
         arguments = _abi.AllreduceArgs(
             input=_address(source, "source", count), output=_address(target, "target", count),
-            count=count, op=_abi.OPS[op], error_feedback=feedback, step=step)
+            count=count, op=_abi.OPS[op], error_feedback=feedback, step=step, turn=_abi.TURNS[turn])
         report = _abi.AllreduceReport()
         status = runtime().optinc_allreduce(self._handle, ctypes.byref(arguments),
                                             ctypes.byref(report))

@@ -19,7 +19,6 @@ from optinc_torch.feedback import FeedbackStore
 from optinc_torch.lanes import Lane, Lanes, SwitchOptions
 from optinc_torch.photonic import Photonic
 from optinc_torch.selection import Plan, Selection
-from optinc_torch.signs import negate_alternate
 from optinc_torch.statistics import Recorder, Statistics
 
 LANES_DEFAULT = 2
@@ -143,13 +142,9 @@ class State:
     def _switch(self, values: torch.Tensor, feedback: Optional[torch.Tensor], step: int,
                 stream: int, measuring: bool, lane: Lane) -> None:
         exact = self._exact_mean(values, feedback, lane) if measuring else None
-        turned = [t for t in (values, feedback) if t is not None] if self.alternate else []
-        for tensor in turned:
-            negate_alternate(tensor, step)
+        turn = ("even" if step % 2 else "odd") if self.alternate else None
         report = lane.collective.allreduce(values, values, op="mean", error_feedback=feedback,
-                                           step=stream)
-        for tensor in turned:
-            negate_alternate(tensor, step)
+                                           step=stream, turn=turn)
         self._recorder.add(report)
         if exact is not None:
             self._recorder.measure(exact, values, report.error_bound_max)
