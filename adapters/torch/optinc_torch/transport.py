@@ -2,7 +2,7 @@
 """torch.distributed as the library's transport."""
 
 import ctypes
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import torch
 import torch.distributed as dist
@@ -13,6 +13,18 @@ from optinc_torch import _abi
 # Up to this many ranks a byte-wise maximum is taken by everybody from everybody's bytes, in one
 # step; they are one of 256 of the data's. Beyond, by Gloo's own all-reduce.
 _MAX_PAIRWISE_RANKS = 16
+
+
+_PLANS_MAX = 256
+
+
+class _Plan(NamedTuple):
+    """Views of the memory of an exchange."""
+
+    receives: list[Any]
+    sends: list[Any]
+    source: torch.Tensor  # this rank's own, and where it goes
+    target: torch.Tensor
 
 
 def _bytes_at(address: int, count: int) -> torch.Tensor:
@@ -32,7 +44,8 @@ class TorchTransport:
     def __init__(self, group: dist.ProcessGroup) -> None:
         self._group = group
         self._slots: list[list[Any]] = [[] for _ in range(_abi.SLOTS)]
-        self._maxima: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._plans: dict[tuple[Any, ...], _Plan] = {}
+        self._maxima: dict[int, _Plan] = {}
         self.error: Optional[BaseException] = None
         # The C struct points to these; they must live as long as it does.
         self._callbacks = {
@@ -55,36 +68,67 @@ class TorchTransport:
             timed_out = "timed out" in str(error).lower()
             return _abi.STATUS_TIMEOUT if timed_out else _abi.STATUS_TRANSPORT
 
-    def _pairwise(self, slot: int, size: int, outgoing: Callable[[int], torch.Tensor],
-                  incoming: Callable[[int], torch.Tensor]) -> None:
-        """One message of `size` bytes to and from every other rank. The tag is the slot: a slot has
-        one operation at a time, so a pair's messages of one tag match by their order. Receives are
-        announced first, for Gloo sends nothing before the other side is ready."""
-        works = self._slots[slot]
-        for distance in range(1, self.size):
-            source = (self.rank - distance) % self.size
-            works.append(self._group.recv([incoming(source)], source, slot))
-        for distance in range(1, self.size):
-            target = (self.rank + distance) % self.size
-            works.append(self._group.send([outgoing(target)], target, slot))
+    def _plan(self, key: tuple[Any, ...], make: Callable[[], "_Plan"]) -> "_Plan":
+        """Kept for the next operation on the same memory: the library uses its buffers again, and
+        making views took longer than sending them."""
+        found = self._plans.get(key)
+        if found is None:
+            if len(self._plans) >= _PLANS_MAX:
+                self._plans.clear()
+            found = self._plans[key] = make()
+        return found
+
+    def _pairs(self, outgoing: Callable[[int], torch.Tensor],
+               incoming: Callable[[int], torch.Tensor]) -> tuple[list[Any], list[Any]]:
+        """([message], its rank) of every other rank, to receive and to send."""
+        others = range(1, self.size)
+        sources = [(self.rank - distance) % self.size for distance in others]
+        targets = [(self.rank + distance) % self.size for distance in others]
+        return ([([incoming(rank)], rank) for rank in sources],
+                [([outgoing(rank)], rank) for rank in targets])
+
+    def _pairwise(self, slot: int, plan: "_Plan") -> None:
+        """One message to and from every other rank. The tag is the slot: a slot has one operation
+        at a time, so a pair's messages of one tag match by their order. Receives are announced
+        first, for Gloo sends nothing before the other side is ready."""
+        works, receive, send = self._slots[slot], self._group.recv, self._group.send
+        for message, rank in plan.receives:
+            works.append(receive(message, rank, slot))
+        for message, rank in plan.sends:
+            works.append(send(message, rank, slot))
+
+    def _plan_alltoall(self, send: int, recv: int, size: int) -> "_Plan":
+        source, target = (_bytes_at(a, self.size * size).view(self.size, size)
+                          for a in (send, recv))
+        return _Plan(*self._pairs(lambda rank: source[rank], lambda rank: target[rank]),
+                     source[self.rank], target[self.rank])
+
+    def _plan_allgather(self, send: int, recv: int, size: int) -> "_Plan":
+        source, target = _bytes_at(send, size), _bytes_at(recv, self.size * size).view(self.size,
+                                                                                       size)
+        return _Plan(*self._pairs(lambda _rank: source, lambda rank: target[rank]), source,
+                     target[self.rank])
+
+    def _plan_max(self, data: int, size: int) -> "_Plan":
+        values, others = _bytes_at(data, size), torch.empty((self.size, size), dtype=torch.uint8)
+        return _Plan(*self._pairs(lambda _rank: values, lambda rank: others[rank]), values, others)
 
     def _start_alltoall(self, _user: int, slot: int, send: int, recv: int, size: int) -> int:
         def start() -> None:
             if size:
-                source, target = (_bytes_at(a, self.size * size) for a in (send, recv))
-                self._pairwise(slot, size, lambda rank: source[rank * size:(rank + 1) * size],
-                               lambda rank: target[rank * size:(rank + 1) * size])
-                own = slice(self.rank * size, (self.rank + 1) * size)
-                target[own] = source[own]
+                plan = self._plan((0, send, recv, size),
+                                  lambda: self._plan_alltoall(send, recv, size))
+                self._pairwise(slot, plan)
+                plan.target.copy_(plan.source)
         return self._guarded(start)
 
     def _start_allgather(self, _user: int, slot: int, send: int, recv: int, size: int) -> int:
         def start() -> None:
             if size:
-                source, target = _bytes_at(send, size), _bytes_at(recv, self.size * size)
-                self._pairwise(slot, size, lambda _rank: source,
-                               lambda rank: target[rank * size:(rank + 1) * size])
-                target[self.rank * size:(self.rank + 1) * size] = source
+                plan = self._plan((1, send, recv, size),
+                                  lambda: self._plan_allgather(send, recv, size))
+                self._pairwise(slot, plan)
+                plan.target.copy_(plan.source)
         return self._guarded(start)
 
     def _start_max(self, _user: int, slot: int, data: int, size: int) -> int:
@@ -93,11 +137,9 @@ class TorchTransport:
                 self._slots[slot].append(
                     self._group.allreduce([_bytes_at(data, size)], dist.ReduceOp.MAX))
             elif size and self.size > 1:
-                values = _bytes_at(data, size)
-                others = torch.empty((self.size, size), dtype=torch.uint8)
-                others[self.rank] = values
-                self._pairwise(slot, size, lambda _rank: values, lambda rank: others[rank])
-                self._maxima[slot] = (values, others)
+                plan = self._plan((2, data, size), lambda: self._plan_max(data, size))
+                self._pairwise(slot, plan)
+                self._maxima[slot] = plan
         return self._guarded(start)
 
     def _start_sendrecv(self, _user: int, slot: int, send: int, to: int, recv: int, source: int,
@@ -112,10 +154,11 @@ class TorchTransport:
     def _wait(self, _user: int, slot: int) -> int:
         def wait() -> None:
             works = self._slots[slot]
-            while works:
-                works[0].wait()
-                works.pop(0)
+            for work in works:
+                work.wait()
+            works.clear()
             if slot in self._maxima:
-                values, others = self._maxima.pop(slot)
-                torch.amax(others, dim=0, out=values)
+                plan = self._maxima.pop(slot)
+                for message, _ in plan.receives:
+                    torch.maximum(plan.source, message[0], out=plan.source)
         return self._guarded(wait)
