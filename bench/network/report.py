@@ -3,7 +3,8 @@
 
 A result is {contender, bytes, error, bound (None: it promises none), times_s}. Of each size the first
 result is the one that the others are compared with; all whose names begin with "OptINC" are ours.
-"DDP no exchange" leaves the gradients as they are: what the step takes without a network.
+"DDP no exchange" leaves the gradients as they are: what the step takes without a network. Results of
+the part job have {job, tokens} as well, and the loss in place of the error.
 """
 
 import csv
@@ -13,28 +14,56 @@ import statistics
 
 COLUMNS = ["date", "benchmark", "machine", "what", "ours_median", "other", "other_median", "ratio",
            "unit"]
-TITLES = {"mpi": "all-reduce", "gloo": "all-reduce", "ddp": "DDP step"}
+TITLES = {"mpi": "all-reduce", "gloo": "all-reduce", "ddp": "DDP step", "job": "training step"}
 
 
 def _median(result):
     return statistics.median(result["times_s"])
 
 
-def _by_size(results):
-    sizes = {}
+def _groups(results):
+    """Results that are compared: of one size, or of one training job."""
+    groups = {}
     for result in results:
-        sizes.setdefault(result["bytes"], []).append(result)
-    return sizes
+        groups.setdefault(result.get("job", result["bytes"]), []).append(result)
+    return groups.values()
+
+
+def _what(part, result):
+    job = f"{result['job']}, " if "job" in result else ""
+    return f"{TITLES[part]} of {job}{result['bytes'] / (1 << 20):.4g} MiB"
+
+
+def _head(results, part, where, load):
+    print(f"\n# {TITLES[part]}, {where}: medians of {len(results[0]['times_s'])} in turn; load "
+          f"average {load:.1f} on {os.cpu_count()} cores")
 
 
 def table(results, part, where, ranks, load):
-    rounds = len(results[0]["times_s"])
-    print(f"\n# {TITLES[part]}, {where}: medians of {rounds} in turn; load average {load:.1f} on "
-          f"{os.cpu_count()} cores")
+    _head(results, part, where, load)
+    (_job_table if part == "job" else _size_table)(results, ranks)
+    print(flush=True)
+
+
+def _job_table(results, _ranks):
+    print(f"#{'gradients':>10}  {'':24}{'':24}{'step':>9}{'best':>9}{'tokens':>9}{'loss':>8}"
+          f"{'ratio':>7}")
+    print(f"#{'(MiB)':>10}  {'':24}{'':24}{'(ms)':>9}{'(ms)':>9}{'(1/s)':>9}{'(nats)':>8}")
+    for group in _groups(results):
+        for result in group:
+            time, best = _median(result), min(result["times_s"])
+            print(f"{result['bytes'] / (1 << 20):>11.1f}  {result['job']:<24}"
+                  f"{result['contender']:<24}{1e3 * time:>9.1f}{1e3 * best:>9.1f}"
+                  f"{result['tokens'] / time:>9.0f}{result['error']:>8.3f}"
+                  f"{time / _median(group[0]):>7.2f}")
+
+
+def _size_table(results, ranks):
     print(f"#{'size':>10}{'count':>11}  {'':24}{'time':>9}{'best':>9}{'algbw':>8}{'busbw':>8}{'error':>10}"
           f"{'bound':>10}{'ratio':>7}")
     print(f"#{'(B)':>10}{'(floats)':>11}  {'':24}{'(ms)':>9}{'(ms)':>9}{'(GB/s)':>8}{'(GB/s)':>8}")
-    for size, group in _by_size(results).items():
+    for group in _groups(results):
+        size = group[0]["bytes"]
         for result in group:
             time, best = _median(result), min(result["times_s"])
             rate = 1e-9 * size / time
@@ -47,7 +76,6 @@ def table(results, part, where, ranks, load):
                     f"{name} {1e3 * result[name + '_s']:.1f}"
                     for name in ("quantise", "exchange", "switch", "dequantise"))
                     + f" ms; {1e-6 * result['bytes_sent']:.1f} MB sent")
-    print(flush=True)
 
 
 def _machine():
@@ -64,7 +92,7 @@ def append(path, results, part, where, load):
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         if new:
             file.write(",".join(COLUMNS) + "\n")
-        for size, group in _by_size(results).items():
+        for group in _groups(results):
             ours = [result for result in group if result["contender"].startswith("OptINC")]
             for own in ours:
                 for other in group:
@@ -72,7 +100,7 @@ def append(path, results, part, where, load):
                         continue
                     file.write(date + ",")  # unquoted, as bench.h has it
                     writer.writerow(
-                        ["network", _machine(), f"{TITLES[part]} of {size / (1 << 20):g} MiB, "
+                        ["network", _machine(), f"{_what(part, own)}, "
                          f"{own['contender']}, {where}, load {load:.1f}",
                          float(f"{_median(own):.6g}"), other["contender"],
                          float(f"{_median(other):.6g}"),
