@@ -53,6 +53,28 @@ class Report(unittest.TestCase):
         self.assertIn("OptINC 8-bit", rows[0]["what"])
         self.assertIn("load 0.5", rows[0]["what"])
 
+    def test_jobs_of_one_model_are_compared_apart(self):
+        jobs = [{"contender": name, "bytes": 1 << 20, "error": 5.0, "bound": None, "tokens": 600,
+                 "job": job, "times_s": [time]}
+                for job, scale in (("llama tiny:4x64", 1.0), ("llama tiny:1x64", 2.0))
+                for name, time in (("OptINC 8-bit", 3.0 * scale), ("DDP no hook", 6.0 * scale))]
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), tempfile.TemporaryDirectory() as folder:
+            report.table(jobs, "job", "4 ranks, 1 Gb/s", 4, 0.5)
+            path = pathlib.Path(folder) / "results.csv"
+            report.append(path, jobs, "job", "4 ranks, 1 Gb/s", 0.5)
+            rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        lines = [line.split() for line in output.getvalue().splitlines() if "llama" in line]
+        # step, best, tokens per second, loss, ratio to ours of the same job
+        self.assertEqual([line[-5:] for line in lines],
+                         [["3000.0", "3000.0", "200", "5.000", "1.00"],
+                          ["6000.0", "6000.0", "100", "5.000", "2.00"],
+                          ["6000.0", "6000.0", "100", "5.000", "1.00"],
+                          ["12000.0", "12000.0", "50", "5.000", "2.00"]])
+        self.assertEqual([(row["other"], float(row["ratio"])) for row in rows],
+                         [("DDP no hook", 0.5)] * 2)
+        self.assertIn("llama tiny:1x64, 1 MiB", rows[1]["what"])
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
