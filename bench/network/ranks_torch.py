@@ -140,9 +140,9 @@ def hooks(options):
     return found, states
 
 
-def wrapped(model, state, hook):
+def wrapped(model, state, hook, bucket):
     model = DistributedDataParallel(copy.deepcopy(model), gradient_as_bucket_view=True,
-                                    bucket_cap_mb=1 << 14 if hook in CHAINED else None)
+                                    bucket_cap_mb=1 << 14 if hook in CHAINED else bucket)
     if hook is not None:
         model.register_comm_hook(state, hook)
     return model
@@ -182,7 +182,7 @@ def ddp(options):
 
     exact = None
     for name, state, hook in sorted(registered, key=lambda entry: entry[0] != "DDP no hook"):
-        models[name] = wrapped(model, state, hook)
+        models[name] = wrapped(model, state, hook, options.bucket)
         ok, failure = works(lambda name=name: [step(name) for _ in range(WARM_UP_STEPS)])
         if not ok:
             if dist.get_rank() == 0:
@@ -217,6 +217,7 @@ def main():
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--chunk", type=int, required=True)
     parser.add_argument("--ddp-layers", type=int, required=True)
+    parser.add_argument("--bucket", type=int, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
