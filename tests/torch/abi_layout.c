@@ -116,6 +116,7 @@ int main(void)
     FIELD(optinc_verify_result, sampled);
     FIELD(optinc_verify_result, best);
     FIELD(optinc_verify_result, digit_errors);
+    FIELD(optinc_verify_result, cases_done);
     FIELD(optinc_verify_result, seconds);
     END();
     BEGIN(optinc_device);

@@ -84,7 +84,8 @@ class Proof(c.Structure):
 
 class VerifyResult(c.Structure):
     _fields_ = [("exhaustive", Proof), ("compositional", Proof), ("sampled", Proof),
-                ("best", Proof), ("digit_errors", c.c_uint64 * 32), ("seconds", c.c_double)]
+                ("best", Proof), ("digit_errors", c.c_uint64 * 32),
+                ("cases_done", c.c_uint64), ("seconds", c.c_double)]
 
 
 # OPTINC_DEVICE_LIST of optinc/optics.h, in its order.
