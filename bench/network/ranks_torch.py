@@ -142,7 +142,7 @@ def hooks(options):
 
 def wrapped(model, state, hook, bucket):
     model = DistributedDataParallel(copy.deepcopy(model), gradient_as_bucket_view=True,
-                                    bucket_cap_mb=1 << 14 if hook in CHAINED else bucket)
+                                    bucket_cap_mb=1 << 14 if hook in CHAINED else bucket or None)
     if hook is not None:
         model.register_comm_hook(state, hook)
     return model
