@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Decomposition speed beside Strawberry Fields and interferometer, in turn in one run, medians.
-bench_decompose.py LIBRARY [SIDE [ROUNDS [CSV]]]: rows are appended to CSV."""
+"""Decomposition speed beside Strawberry Fields and interferometer, in turn in one run, medians."""
 
+import argparse
 import csv
 import datetime
-
 import os
 import statistics
 import sys
@@ -29,9 +28,13 @@ def clocked(call):
 
 
 def main():
-    library = Library(sys.argv[1])
-    side = int(sys.argv[2]) if len(sys.argv) > 2 else 64
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("library", help="liboptinc_design.so")
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--csv", help="rows are appended to it")
+    options = parser.parse_args()
+    library, side, rounds = Library(options.library), options.side, options.rounds
     u = unitary_group.rvs(side, random_state=1)
     sides = {
         "optinc": lambda: library.destroy(library.decompose_raw(u, RECTANGULAR, CLEMENTS)),
@@ -45,10 +48,10 @@ def main():
     medians = {name: statistics.median(t) for name, t in times.items()}
     for name, t in medians.items():
         print(f"side {side}: {name} {t:.6f} s, {t / medians['optinc']:.1f} times optinc's")
-    if len(sys.argv) > 4:
+    if options.csv:
         with open("/proc/cpuinfo", encoding="utf-8") as cpu:
             model = next((line.split(":")[1].strip() for line in cpu if "model name" in line), "?")
-        with open(sys.argv[4], "a", newline="", encoding="utf-8") as file:
+        with open(options.csv, "a", newline="", encoding="utf-8") as file:
             rows = csv.writer(file, lineterminator="\n")
             for name in ("strawberryfields", "interferometer"):
                 rows.writerow([datetime.datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ"),

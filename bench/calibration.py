@@ -61,12 +61,12 @@ def errors(library, side, layout, sigmas, chips):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("library")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("library", help="liboptinc_design.so")
     parser.add_argument("--chips", type=int, default=40, help="at side 64; more at lower sides")
-    parser.add_argument("--sides", type=int, nargs="+", default=[4, 8, 16, 32, 64])
-    parser.add_argument("--sigmas", type=float, nargs="+", default=[0.01, 0.02])
-    parser.add_argument("--triangular", action="store_true")
+    parser.add_argument("--sides", type=int, nargs="+", default=[4, 8, 16, 32, 64], help="of the meshes")
+    parser.add_argument("--sigmas", type=float, nargs="+", default=[0.01, 0.02], help="of the couplers, rad")
+    parser.add_argument("--triangular", action="store_true", help="meshes of Reck, not of Clements")
     arguments = parser.parse_args()
     library = ctypes.CDLL(arguments.library)
     library.optinc_device_ideal.restype = Device

@@ -113,13 +113,13 @@ def row(arguments, path, hardware, calibration):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("--trials", type=int, default=30)
-    parser.add_argument("--codes", type=int, default=4096)
-    parser.add_argument("--picture")
-    parser.add_argument("--folder", type=pathlib.Path)
-    parser.add_argument("--only", default="")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("program", help="optinc")
+    parser.add_argument("--trials", type=int, default=30, help="chips a fault")
+    parser.add_argument("--codes", type=int, default=4096, help="codes a chip")
+    parser.add_argument("--picture", help="SVG to draw")
+    parser.add_argument("--folder", type=pathlib.Path, help="of trained designs, kept")
+    parser.add_argument("--only", default="", help="designs whose names hold this text")
     arguments = parser.parse_args()
     heads = ([f"phase {s}" for s in PHASES] + [f"splitter {s}" for s in SPLITTERS] +
              ["both 0.01, 8-bit DACs"])

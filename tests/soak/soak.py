@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""soak.py SECONDS BUILD [SEED]: jobs of 2 to 4 ranks through the MPI interposition library and through
+"""Jobs of 2 to 4 ranks through the MPI interposition library and through
 optinc_torch, whose ranks are killed or stopped at random moments.
 
 A job that is left alone must end well. One that loses a rank must end with an error, on all ranks and within
 LIMIT_S, and no rank may ever have seen a wrong sum."""
 
 import math
+import argparse
 import os
 import random
 import signal
@@ -134,8 +135,12 @@ def run(kind: str, choice: random.Random, build: Path, design: Path, folder: Pat
 
 
 def main() -> int:
-    seconds, build = float(sys.argv[1]), Path(sys.argv[2]).resolve()
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("build", type=Path, help="a release build")
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    options = parser.parse_args()
+    seconds, build, seed = options.seconds, options.build.resolve(), options.seed
     choice, done, failures = random.Random(seed), Counter(), 0
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as top:
