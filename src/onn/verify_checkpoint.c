@@ -160,7 +160,7 @@ optinc_status oi_case_checkpoint_load(const oi_case_checkpoint *checkpoint,
                                       const oi_case_range *range, uint32_t digit_count,
                                       const optinc_log *log, oi_case_tally *tally)
 {
-    oi_case_tally found;
+    oi_case_tally found = {.margin_min = 0};
     oi_sealed_file in;
     optinc_status status = oi_sealed_open(checkpoint->path, log, &in);
 
