@@ -7,7 +7,7 @@
 #include "faults.h"
 #include "options.h"
 
-#define VERIFY_OPTIONS 11 /* without those of faults */
+#define VERIFY_OPTIONS 12 /* without those of faults */
 #define PATH_SIZE 4096
 
 typedef struct verify_request {
@@ -23,6 +23,7 @@ typedef struct verify_request {
     cli_faults faults;
     bool without_residuals;
     const char *path;
+    const char *output; /* NULL: none */
     bool json;
 } verify_request;
 
@@ -272,6 +273,16 @@ static void print_text(const verify_request *request, const optinc_design *desig
                                   : "no error found in the samples; not proved exact");
 }
 
+/* The design with what was found of its levels; the backend exact takes it if that says exact. */
+static optinc_status save(optinc_design *design, const verify_outcome *outcome, const char *path)
+{
+    optinc_status status = OPTINC_OK;
+
+    for (uint32_t level = 0; level < optinc_design_level_count(design) && !status; level++)
+        status = optinc_design_set_proof(design, level, &outcome->levels[level].best);
+    return status ? status : optinc_design_save(design, path, &cli_log);
+}
+
 static int verify(verify_request *request)
 {
     optinc_design *design = cli_load_design(request->path);
@@ -290,6 +301,8 @@ static int verify(verify_request *request)
         status = verify_levels(design, request, &outcome);
     if (status == OPTINC_OK)
         status = verify_faults(design, request, &outcome);
+    if (status == OPTINC_OK && request->output)
+        status = save(design, &outcome, request->output);
     if (status != OPTINC_OK) {
         cli_faults_free(&request->faults);
         optinc_design_destroy(&design);
@@ -309,6 +322,15 @@ static int verify(verify_request *request)
     cli_faults_free(&request->faults);
     optinc_design_destroy(&design);
     return met ? CLI_DONE : CLI_SPEC_NOT_MET;
+}
+
+static cli_option output_option(const char **path)
+{
+    cli_option option =
+        cli_output_option(path, "FILE", "the design with the proofs that were found; default none");
+
+    option.required = false;
+    return option;
 }
 
 static int run(int argc, char **argv)
@@ -334,6 +356,7 @@ static int run(int argc, char **argv)
         cli_needs(cli_count("--servers", &request.servers, "K", 1, 1u << 20,
                             "with faults: servers in use, on the first ports; default all"),
                   CLI_FAULTS_NEEDED),
+        output_option(&request.output),
         cli_flag("--without-residuals", &request.without_residuals,
                  "of a cascade: what would be lost if every level rounded"),
         cli_seed_option(&request.seed, "of the samples; default 1"),

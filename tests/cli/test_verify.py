@@ -52,6 +52,20 @@ class Verify(ProgramTest):
                  says=["5000 cases done, expected at most 700"])
         self.bad("verify", self.file, "--checkpoint", self.checkpoint, says=['"random cases" is 1'])
 
+    def test_output(self):
+        """A design that training has only sampled becomes one for the backend exact by its proof."""
+        self.good("design", "--servers", 2, "--bits", 4, "--structure", "2-16-32-16-2", "--batch", 16,
+                  "--method", "trained", "--epochs", 200, "-o", self.file)
+        sampled, proved = self.path("sampled.safetensors"), self.path("proved.safetensors")
+        whole = self.verdict()
+        self.assertTrue(whole["exact"])
+        self.verdict("--exhaustive-max", 1, "--samples", 100, "-o", sampled)
+        self.assertFalse(self.good_json("inspect", sampled)["exact"])
+        self.assertEqual(self.good_json("verify", sampled, "-o", proved)["exact"], True)
+        self.assertTrue(self.good_json("inspect", proved)["exact"])
+        self.assertEqual(self.verdict("-o", self.file), whole)  # onto itself
+        self.bad("verify", self.file, "-o", self.path("none/x"), says=["none/x"])
+
     def test_cascade(self):
         self.good("design", "--servers", 16, "--bits", 4, "--method", "constructed", "--levels", 2,
                   "-o", self.file)
