@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREADS_MAX 8 /* codec and switch are bound by memory before that */
@@ -24,9 +26,21 @@ static void say(void *user, optinc_log_level level, const char *message)
         fprintf(stderr, "optinc: %s\n", message);
 }
 
+/* A launcher that reads standard error through a pipe (MPICH's) may end before it has read it: gives
+ * it up to a second. */
+static void await_reader(void)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    int unread;
+
+    for (int i = 0; i < 1000 && ioctl(STDERR_FILENO, FIONREAD, &unread) == 0 && unread > 0; ++i)
+        nanosleep(&moment, NULL);
+}
+
 static void give_up(const char *why)
 {
     fprintf(stderr, "optinc: %s\n", why);
+    await_reader();
     PMPI_Abort(MPI_COMM_WORLD, 1);
 }
 
