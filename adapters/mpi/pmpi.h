@@ -112,6 +112,7 @@ typedef struct pmpi_context {
 typedef struct pmpi_state {
     bool ready; /* between MPI_Init and MPI_Finalize */
     bool threads;
+    bool settings_good;
     pmpi_settings settings;
     uint32_t design_count;
     optinc_design *designs[PMPI_DESIGNS_MAX];

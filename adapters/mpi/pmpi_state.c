@@ -81,13 +81,11 @@ static void compare_settings(void)
         give_up("the ranks have different designs or OPTINC_ settings");
 }
 
+/* Bad settings end the job only once MPI is there to end it on every rank. */
 int pmpi_thread_level(int required)
 {
-    pmpi_settings settings;
-
-    if (!pmpi_settings_read(&settings))
-        exit(2);
-    return settings.designs && settings.nonblocking ? MPI_THREAD_MULTIPLE : required;
+    pmpi.settings_good = pmpi_settings_read(&pmpi.settings);
+    return pmpi.settings.designs && pmpi.settings.nonblocking ? MPI_THREAD_MULTIPLE : required;
 }
 
 /* The cores that this rank may use and that other ranks of the machine leave free. A launcher that
@@ -124,8 +122,8 @@ static int forget_context(MPI_Comm comm, int keyval, void *attribute, void *extr
 
 void pmpi_begin(int provided)
 {
-    if (!pmpi_settings_read(&pmpi.settings))
-        give_up("bad settings");
+    if (!pmpi.settings_good)
+        give_up("the settings in the environment cannot be used");
     pmpi.threads = provided == MPI_THREAD_MULTIPLE;
     if (pmpi.settings.designs)
         load_designs();
