@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "design/file_header.h"
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -43,11 +44,21 @@ static uint64_t load_u64(const uint8_t *bytes)
     return value;
 }
 
+static optinc_status wrong_json(const oi_file *file, const char *field, const json_error_t *error,
+                                optinc_status status)
+{
+    if (status == OPTINC_ERR_OUT_OF_MEMORY)
+        return oi_fail(file->log, status, "%s: %s: no memory for its JSON", file->name, field);
+    return oi_fail(file->log, status, "%s: %s: not valid JSON at byte %d", file->name, field,
+                   error->position);
+}
+
 /* The length and the JSON; file->header, data and data_size are then set. */
 static optinc_status open_header(oi_file *file, const uint8_t *bytes, size_t size,
                                  size_t *header_length)
 {
     json_error_t error;
+    optinc_status status;
     uint64_t length;
 
     if (size < OI_FILE_LENGTH_SIZE)
@@ -68,11 +79,9 @@ static optinc_status open_header(oi_file *file, const uint8_t *bytes, size_t siz
     if (length < 2 || bytes[OI_FILE_LENGTH_SIZE] != '{')
         return oi_fail(file->log, OPTINC_ERR_FORMAT,
                        "%s: header: expected a JSON object that starts with '{'", file->name);
-    file->header = json_loadb((const char *)bytes + OI_FILE_LENGTH_SIZE, *header_length,
-                              JSON_REJECT_DUPLICATES, &error);
-    if (!file->header)
-        return oi_fail(file->log, OPTINC_ERR_FORMAT, "%s: header: not valid JSON at byte %d",
-                       file->name, error.position);
+    status = oi_json_parse(bytes + OI_FILE_LENGTH_SIZE, *header_length, &file->header, &error);
+    if (status)
+        return wrong_json(file, "header", &error, status);
     file->data = bytes + OI_FILE_LENGTH_SIZE + *header_length;
     file->data_size = size - OI_FILE_LENGTH_SIZE - *header_length;
     return OPTINC_OK;
@@ -286,13 +295,8 @@ static optinc_status open_metadata(oi_file *file, const uint8_t *bytes, size_t s
                        "%s: __metadata__: expected exactly checksum, format, format_version and "
                        "optinc",
                        file->name);
-    file->body = json_loadb(json_string_value(text), json_string_length(text),
-                            JSON_REJECT_DUPLICATES, &error);
-    if (!file->body)
-        return oi_fail(file->log, OPTINC_ERR_FORMAT,
-                       "%s: __metadata__.optinc: not valid JSON at byte %d", file->name,
-                       error.position);
-    return OPTINC_OK;
+    status = oi_json_parse(json_string_value(text), json_string_length(text), &file->body, &error);
+    return status ? wrong_json(file, "__metadata__.optinc", &error, status) : OPTINC_OK;
 }
 
 optinc_status oi_file_open(const uint8_t *bytes, size_t size, const char *name,

@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BYTES_AT_ONCE 4096u
@@ -73,7 +72,21 @@ static json_t *unit_json(const optinc_unit *unit)
                      proof_json(&unit->proof));
 }
 
-/* The "optinc" text; to be freed with free. NULL if memory is out. */
+/* Into memory of its full size: json_dumps, which lets it grow, leaves out a key for which that
+ * fails. To be freed with oi_free; NULL if memory is out. */
+static char *text_of(const json_t *json)
+{
+    size_t length = json_dumpb(json, NULL, 0, JSON_COMPACT);
+    char *text = length > 0 ? oi_allocate(length + 1, 1) : NULL;
+
+    if (text && json_dumpb(json, text, length, JSON_COMPACT) != length) {
+        oi_free(text);
+        text = NULL;
+    }
+    return text;
+}
+
+/* The "optinc" text, as text_of. */
 static char *describe(const optinc_design *design)
 {
     json_t *levels = json_array();
@@ -84,7 +97,7 @@ static char *describe(const optinc_design *design)
     for (uint32_t level = 0; root && level < optinc_design_level_count(design); level++)
         failed |= json_array_append_new(levels, unit_json(optinc_design_unit(design, level)));
     if (root && !failed)
-        text = json_dumps(root, JSON_COMPACT);
+        text = text_of(root);
     json_decref(root);
     return text;
 }
@@ -146,14 +159,16 @@ static int add_tensors(json_t *header, const optinc_design *design)
 static json_t *make_header(const optinc_design *design)
 {
     char *described = describe(design);
-    json_t *metadata =
-        json_pack("{s:s, s:s, s:s, s:s}", "checksum", "0000000000000000", "format", OI_FILE_FORMAT,
-                  "format_version", OI_FILE_FORMAT_VERSION, "optinc", described ? described : "");
     json_t *header = json_object();
-    bool failed = !described || json_object_set_new(header, "__metadata__", metadata) ||
-                  add_tensors(header, design);
+    bool failed =
+        !described ||
+        json_object_set_new(header, "__metadata__",
+                            json_pack("{s:s, s:s, s:s, s:s}", "checksum", "0000000000000000",
+                                      "format", OI_FILE_FORMAT, "format_version",
+                                      OI_FILE_FORMAT_VERSION, "optinc", described)) ||
+        add_tensors(header, design);
 
-    free(described);
+    oi_free(described);
     if (failed) {
         json_decref(header);
         return NULL;

@@ -277,7 +277,9 @@ optinc_status optinc_device_parse(const uint8_t *bytes, size_t size, const char 
     while (!status && !end) {
         if (!yaml_parser_parse(&parser, &event)) {
             r.line = parser.problem_mark.line + 1;
-            status = reject(&r, "not YAML: ", parser.problem ? parser.problem : "");
+            status = parser.error == YAML_MEMORY_ERROR
+                         ? OPTINC_ERR_OUT_OF_MEMORY
+                         : reject(&r, "not YAML: ", parser.problem ? parser.problem : "");
             break;
         }
         end = event.type == YAML_STREAM_END_EVENT;

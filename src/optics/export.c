@@ -30,12 +30,23 @@ optinc_status optinc_unit_circuits(const optinc_unit *unit, const optinc_photoni
     return status;
 }
 
+/* Adds an item, which it takes, to a list that is NULL from the first failure on. */
+static void json_add(json_t **list, json_t *item)
+{
+    if (!*list) {
+        json_decref(item);
+    } else if (json_array_append_new(*list, item)) {
+        json_decref(*list);
+        *list = NULL;
+    }
+}
+
 static json_t *json_modes(const uint32_t *modes, uint32_t count)
 {
     json_t *list = json_array();
 
-    for (uint32_t i = 0; i < count && list; i++)
-        json_array_append_new(list, json_integer(modes[i]));
+    for (uint32_t i = 0; i < count; i++)
+        json_add(&list, json_integer(modes[i]));
     return list;
 }
 
@@ -43,8 +54,8 @@ static json_t *json_numbers(const double *numbers, uint32_t count)
 {
     json_t *list = json_array();
 
-    for (uint32_t i = 0; i < count && list; i++)
-        json_array_append_new(list, json_real(numbers[i]));
+    for (uint32_t i = 0; i < count; i++)
+        json_add(&list, json_real(numbers[i]));
     return list;
 }
 
@@ -64,48 +75,56 @@ static json_t *json_element(const optinc_circuit *circuit, const optinc_device *
 {
     json_t *element = json_shape(&circuit->elements[k]);
 
-    if (element && circuit->dummies) {
-        json_object_set_new(element, "dummy_loss_a_db",
-                            json_real(oi_dummies_loss_db(&circuit->dummies[2 * k], device)));
-        json_object_set_new(element, "dummy_loss_b_db",
-                            json_real(oi_dummies_loss_db(&circuit->dummies[2 * k + 1], device)));
+    if (element && circuit->dummies &&
+        (json_object_set_new(element, "dummy_loss_a_db",
+                             json_real(oi_dummies_loss_db(&circuit->dummies[2 * k], device))) ||
+         json_object_set_new(
+             element, "dummy_loss_b_db",
+             json_real(oi_dummies_loss_db(&circuit->dummies[2 * k + 1], device))))) {
+        json_decref(element);
+        element = NULL;
     }
     return element;
 }
 
 static json_t *json_output_dummies(const optinc_circuit *circuit, const optinc_device *device)
 {
-    json_t *list = circuit->dummies ? json_array() : NULL;
+    const oi_dummies *dummies = &circuit->dummies[2 * circuit->element_count];
+    json_t *list = json_array();
 
-    for (uint32_t r = 0; r < circuit->rows && list; r++)
-        json_array_append_new(
-            list, json_real(oi_dummies_loss_db(&circuit->dummies[2 * circuit->element_count + r],
-                                               device)));
+    for (uint32_t r = 0; r < circuit->rows; r++)
+        json_add(&list, json_real(oi_dummies_loss_db(&dummies[r], device)));
     return list;
 }
 
 optinc_status oi_export_json(const optinc_circuit *circuit, const optinc_device *device, FILE *file)
 {
     json_t *elements = json_array(), *top;
-    int failed;
+    int failed = 0;
 
-    for (size_t k = 0; k < circuit->element_count && elements; k++)
-        json_array_append_new(elements, json_element(circuit, device, k));
-    top = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}", "format",
+    for (size_t k = 0; k < circuit->element_count; k++)
+        json_add(&elements, json_element(circuit, device, k));
+    top = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:o, s:o, s:o, s:o, s:o}", "format",
                     "optinc-circuit", "rows", (int)circuit->rows, "cols", (int)circuit->cols,
                     "modes", (int)circuit->mode_count, "mzi_loss_db", device->mzi_loss_db,
                     "splitter_loss_db", device->splitter_loss_db, "input_mode",
                     json_modes(circuit->input_mode, circuit->cols), "output_mode",
                     json_modes(circuit->output_mode, circuit->rows), "output_rad",
                     json_numbers(circuit->output_rad, circuit->rows), "gain",
-                    json_numbers(circuit->gain, circuit->rows), "elements", elements,
-                    "output_dummy_loss_db", json_output_dummies(circuit, device));
-    if (!top)
+                    json_numbers(circuit->gain, circuit->rows), "elements", elements);
+    if (top && circuit->dummies)
+        failed =
+            json_object_set_new(top, "output_dummy_loss_db", json_output_dummies(circuit, device));
+    if (!top || failed) {
+        json_decref(top);
         return OPTINC_ERR_OUT_OF_MEMORY;
+    }
     failed = json_dumpf(top, file, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
     fputc('\n', file);
     json_decref(top);
-    return failed ? OPTINC_ERR_IO : OPTINC_OK;
+    if (failed)
+        return ferror(file) ? OPTINC_ERR_IO : OPTINC_ERR_OUT_OF_MEMORY;
+    return OPTINC_OK;
 }
 
 /* Who drives a mode: an element (its number, upper or lower output), an input of the circuit, or

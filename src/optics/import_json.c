@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "optics/import.h"
@@ -191,12 +192,14 @@ optinc_status oi_import_json(oi_import *import, const uint8_t *bytes, size_t siz
                              optinc_circuit **circuit)
 {
     json_error_t error;
-    json_t *top = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &error);
-    optinc_status status;
+    json_t *top;
+    optinc_status status = oi_json_parse(bytes, size, &top, &error);
 
-    if (!top)
-        return oi_fail(import->log, OPTINC_ERR_FORMAT, "%s:%d: not JSON: %.120s", import->name,
-                       error.line, error.text);
+    if (status == OPTINC_ERR_OUT_OF_MEMORY)
+        return oi_fail(import->log, status, "%s: no memory for its JSON", import->name);
+    if (status)
+        return oi_fail(import->log, status, "%s:%d: not JSON: %.120s", import->name, error.line,
+                       error.text);
     status = read_top(import, top, circuit);
     json_decref(top);
     return status;

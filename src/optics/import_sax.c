@@ -481,8 +481,11 @@ optinc_status oi_import_sax(oi_import *import, const uint8_t *bytes, size_t size
         return OPTINC_ERR_OUT_OF_MEMORY;
     yaml_parser_set_input_string(&parser, bytes, size);
     if (!yaml_parser_load(&parser, &r.document)) {
-        status = oi_fail(import->log, OPTINC_ERR_FORMAT, "%s:%zu: not YAML: %.80s", import->name,
-                         parser.problem_mark.line + 1, parser.problem ? parser.problem : "");
+        status =
+            parser.error == YAML_MEMORY_ERROR
+                ? OPTINC_ERR_OUT_OF_MEMORY
+                : oi_fail(import->log, OPTINC_ERR_FORMAT, "%s:%zu: not YAML: %.80s", import->name,
+                          parser.problem_mark.line + 1, parser.problem ? parser.problem : "");
     } else {
         status = read_document(&r, circuit);
         yaml_document_delete(&r.document);
