@@ -48,6 +48,13 @@ typedef enum optinc_status {
 /* The text of a status; a static string, "unknown status" for any other value. Never NULL. */
 OPTINC_API const char *optinc_status_text(optinc_status status);
 
+/* What holds for every function of the library: a pointer may be NULL only where its declaration says
+ * so, but `log` always may. One that returns an optinc_status answers OPTINC_ERR_INVALID_ARGUMENT to
+ * another NULL, to an enum's value that is none of its list, and to what is outside a range that its
+ * header names; others must not be called so. An object that a call would have made is NULL after an
+ * error. OPTINC_ERR_OUT_OF_MEMORY may come from any that does not say that it allocates nothing. Objects
+ * may be read (const) by several threads at once, and changed by one alone. */
+
 /* "MAJOR.MINOR.PATCH" of the library; a static string. */
 OPTINC_API const char *optinc_version(void);
 
@@ -56,6 +63,9 @@ typedef enum optinc_log_level {
     OPTINC_LOG_WARNING = 1,
     OPTINC_LOG_INFO = 2
 } optinc_log_level;
+
+/* The largest thread_count of any struct or call; 0 there is OpenMP's default, but where it says so. */
+#define OPTINC_THREADS_MAX 4096u
 
 /* Where the library says what went wrong and with which values. The library itself never prints.
  * `message` is one line without a newline, valid during the call only. `write` may be called from

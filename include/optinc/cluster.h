@@ -59,7 +59,8 @@ typedef struct optinc_cluster {
 
 /* 4 servers, 2^24 elements, 8 bits, blocks of 256; 8 x 800 Gb/s a server (FACTS: the paper's
  * assumption), 2 us a message, 0.2 us overhead, host free; radix 64 at 0.33 us (Quantum-2, second
- * hand); switches of 4 ports at 0.1 us and the link's rate; the fastest alltoall, one chunk; 21.25 pJ/bit (NVIDIA 800G DR8 data sheet). */
+ * hand); switches of 4 ports at 0.1 us and the link's rate; the fastest alltoall, one chunk; 21.25
+ * pJ/bit (NVIDIA 800G DR8 data sheet). */
 OPTINC_API optinc_cluster optinc_cluster_default(void);
 
 typedef struct optinc_cluster_time {
@@ -72,8 +73,8 @@ typedef struct optinc_cluster_time {
     uint32_t levels;         /* of the aggregation tree; 0 where there is none */
 } optinc_cluster_time;
 
-/* Fields out of range: OPTINC_ERR_INVALID_ARGUMENT, the log names the field and its range; bytes
- * beyond 2^62: OPTINC_ERR_OVERFLOW. */
+/* Fields out of range: OPTINC_ERR_INVALID_ARGUMENT, the log names the field and its range. All zero for
+ * one server. */
 OPTINC_API optinc_status optinc_cluster_time_of(const optinc_cluster *cluster,
                                                 optinc_cluster_collective collective,
                                                 const optinc_log *log,

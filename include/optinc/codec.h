@@ -73,16 +73,17 @@ OPTINC_API optinc_codec optinc_codec_default(uint32_t bits);
 /* Exponent e of byte 1: 130 - bits - 253. Byte 254 then holds the exponent of FLT_MAX. */
 OPTINC_API int optinc_exponent_min(uint32_t bits);
 
-/* Bytes of `element_count` packed codes: ceil(element_count * bits / 8). SIZE_MAX on overflow. */
+/* Bytes of `element_count` packed codes, bits <= 64: ceil(element_count * bits / 8). SIZE_MAX on
+ * overflow. */
 OPTINC_API size_t optinc_symbols_size(uint32_t bits, size_t element_count);
 
-/* ceil(element_count / block_size) */
+/* ceil(element_count / block_size); block_size >= 1 */
 OPTINC_API size_t optinc_block_count(uint32_t block_size, size_t element_count);
 
 /* All that take a codec return OPTINC_ERR_INVALID_ARGUMENT for a field outside the range that the
  * struct gives or a NULL buffer (count 0 needs none), OPTINC_ERR_UNSUPPORTED for a kernel that this
- * CPU lacks, OPTINC_ERR_OVERFLOW for a count whose codes no size_t holds; outputs then stay as they
- * were. */
+ * CPU lacks, OPTINC_ERR_OVERFLOW for a count of which there can be no array; outputs then stay as they
+ * were. They allocate nothing and hold nothing: any number of threads may call them. */
 
 /* exponents [block_count] of x [count]: per block the smallest e with
  * max|x| <= (2^(bits-1)-1) 2^e, or the smallest that the byte holds. */
@@ -100,8 +101,8 @@ OPTINC_API uint64_t optinc_rank_seed(uint64_t seed, uint32_t rank);
  * [block_count]. x[0] starts block 0; its index in the message is stream->element_first.
  * g = clamp(round(x / 2^e), -(2^(B-1)-1), 2^(B-1)-1) + 2^(B-1); zero and non-finite blocks give the
  * zero code 2^(B-1). Stochastic rounding has u = word / 2^32, word i % 4 of Philox index i / 4,
- * where i is the element's index in the message. A turned element has -x for x. Unused bits of the last byte are zero. `stream`
- * may be NULL for OPTINC_ROUND_NEAREST. No buffer may overlap another. */
+ * where i is the element's index in the message. A turned element has -x for x. Unused bits of the
+ * last byte are zero. `stream` may be NULL for OPTINC_ROUND_NEAREST. No buffer may overlap another. */
 OPTINC_API optinc_status optinc_codec_quantise(const optinc_codec *codec, const float *x,
                                                size_t count, const uint8_t *exponents,
                                                const optinc_stream *stream,
@@ -109,9 +110,9 @@ OPTINC_API optinc_status optinc_codec_quantise(const optinc_codec *codec, const 
 
 /* The same with error feedback. On entry carried [count] holds what is to be sent (gradient plus
  * the error of the step before); on return it holds this step's quantisation error,
- * carried - 2^e (g - 2^(B-1)), + where the element is turned, computed in double and rounded to float once: exact with
- * OPTINC_ROUND_NEAREST if the exponent is no smaller than the block's own; 0 in non-finite
- * blocks. */
+ * carried - 2^e (g - 2^(B-1)), + where the element is turned, computed in double and rounded to float
+ * once: exact with OPTINC_ROUND_NEAREST if the exponent is no smaller than the block's own; 0 in
+ * non-finite blocks. */
 OPTINC_API optinc_status optinc_codec_quantise_feedback(const optinc_codec *codec, float *carried,
                                                         size_t count, const uint8_t *exponents,
                                                         const optinc_stream *stream,
@@ -135,7 +136,7 @@ OPTINC_API double optinc_error_bound(const optinc_codec *codec, bool switch_stoc
                                      const optinc_result_scale *scale, uint8_t exponent);
 
 /* codes [count] to packed symbols and back. bits even, 2 .. 64; a code above 2^bits-1 is
- * OPTINC_ERR_INVALID_ARGUMENT. */
+ * OPTINC_ERR_INVALID_ARGUMENT, a count of which there can be no array OPTINC_ERR_OVERFLOW. */
 OPTINC_API optinc_status optinc_symbols_pack(uint32_t bits, const uint64_t *codes, size_t count,
                                              uint8_t *symbols) OPTINC_WARN_UNUSED;
 OPTINC_API optinc_status optinc_symbols_unpack(uint32_t bits, const uint8_t *symbols, size_t count,

@@ -56,7 +56,8 @@ OPTINC_API const optinc_backend *optinc_backend_table(void);
 typedef struct optinc_switch optinc_switch;
 
 /* The design is borrowed and must outlive the switch. All memory is taken here; reduce allocates
- * nothing. options NULL: defaults (one thread). thread_count is at most 4,096. A tree of exact
+ * nothing. options NULL: defaults (one thread). A backend without one of its functions:
+ * OPTINC_ERR_INVALID_ARGUMENT. A tree of exact
  * switches runs on the exact backend as the one flat switch whose bits it gives. */
 OPTINC_API optinc_status optinc_switch_create(const optinc_design *design,
                                               const optinc_backend *backend,

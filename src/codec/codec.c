@@ -5,6 +5,7 @@
 
 #include "base/float_mode.h"
 #include "base/philox.h"
+#include "base/threads.h"
 
 #include <omp.h>
 
@@ -15,9 +16,9 @@
  * What a pipelined caller sends on at once is far smaller. */
 #define BYPASS_CACHE_BYTES_MIN ((size_t)8 << 20)
 
-#define THREAD_MAX 1024u
 #define PORTS_MAX ((uint32_t)1 << 20)
 #define BLOCK_SIZE_MAX 65536u
+#define FLOATS_MAX ((size_t)PTRDIFF_MAX / sizeof(float)) /* of an array */
 
 optinc_codec optinc_codec_default(uint32_t bits)
 {
@@ -98,7 +99,7 @@ optinc_status oi_codec_check(const optinc_codec *codec)
         return OPTINC_ERR_INVALID_ARGUMENT;
     if ((int)codec->kernel < OPTINC_KERNEL_AUTO || codec->kernel > OPTINC_KERNEL_AVX512)
         return OPTINC_ERR_INVALID_ARGUMENT;
-    return OPTINC_OK;
+    return oi_threads_check(codec->thread_count, NULL);
 }
 
 optinc_status oi_result_scale_check(const optinc_result_scale *scale)
@@ -173,9 +174,7 @@ static void run_blocks(const codec_work *work, size_t block_first, size_t block_
 static void run(const optinc_codec *codec, const codec_work *work)
 {
     size_t blocks = optinc_block_count(work->block_size, work->count);
-    int threads = codec->thread_count == 0           ? omp_get_max_threads()
-                  : codec->thread_count > THREAD_MAX ? (int)THREAD_MAX
-                                                     : (int)codec->thread_count;
+    int threads = codec->thread_count ? (int)codec->thread_count : omp_get_max_threads();
 
     if (threads <= 1 || work->count < PARALLEL_ELEMENTS_MIN || blocks < 2) {
         run_blocks(work, 0, blocks);
@@ -205,6 +204,8 @@ optinc_status optinc_codec_exponents(const optinc_codec *codec, const float *x, 
         return status;
     if (!x || !exponents)
         return OPTINC_ERR_INVALID_ARGUMENT;
+    if (count > FLOATS_MAX)
+        return OPTINC_ERR_OVERFLOW;
     oi_exponent_job job = {.bits = codec->bits,
                            .block_size = codec->block_size,
                            .x = x,
@@ -241,9 +242,9 @@ static optinc_status quantise(const optinc_codec *codec, const float *x, float *
         return OPTINC_OK;
     if (!x || !exponents || !symbols)
         return OPTINC_ERR_INVALID_ARGUMENT;
-    size = optinc_symbols_size(codec->bits, count);
-    if (size == SIZE_MAX)
+    if (count > FLOATS_MAX)
         return OPTINC_ERR_OVERFLOW;
+    size = optinc_symbols_size(codec->bits, count);
     oi_quantise_job job = {.bits = codec->bits,
                            .block_size = codec->block_size,
                            .rounding = codec->rounding,
@@ -289,7 +290,7 @@ optinc_status optinc_codec_dequantise(const optinc_codec *codec, const uint8_t *
         return status;
     if (!symbols || !exponents || !y)
         return OPTINC_ERR_INVALID_ARGUMENT;
-    if (optinc_symbols_size(codec->bits, count) == SIZE_MAX)
+    if (count > FLOATS_MAX)
         return OPTINC_ERR_OVERFLOW;
     oi_dequantise_job job = {.bits = codec->bits,
                              .block_size = codec->block_size,

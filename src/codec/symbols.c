@@ -101,9 +101,7 @@ static optinc_status check(uint32_t bits, const void *a, const void *b, size_t c
 {
     if (bits < 2 || bits > PACK_BITS_MAX || bits % 2 != 0 || (count > 0 && (!a || !b)))
         return OPTINC_ERR_INVALID_ARGUMENT;
-    if (optinc_symbols_size(bits, count) == SIZE_MAX)
-        return OPTINC_ERR_OVERFLOW;
-    return OPTINC_OK;
+    return count > PTRDIFF_MAX / sizeof(uint64_t) ? OPTINC_ERR_OVERFLOW : OPTINC_OK;
 }
 
 optinc_status optinc_symbols_pack(uint32_t bits, const uint64_t *codes, size_t count,

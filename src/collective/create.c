@@ -65,9 +65,8 @@ static optinc_status set_sizes(optinc_collective *c, size_t chunk_wanted)
     size_t threads = c->codec.thread_count;
     size_t ranks = c->transport.size, size;
 
-    if (chunk > SIZE_MAX / 16 || threads > 4096)
-        return oi_fail(&c->log, OPTINC_ERR_OVERFLOW, "chunks of %zu elements, %zu threads", chunk,
-                       threads);
+    if (chunk > SIZE_MAX / 16)
+        return oi_fail(&c->log, OPTINC_ERR_OVERFLOW, "chunks of %zu elements", chunk);
     c->chunk_set = chunk_wanted != 0;
     c->chunk_multiple =
         c->chunk_set ? c->codec.block_size : chunk_multiple(c->codec.block_size, ranks);

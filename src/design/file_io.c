@@ -54,9 +54,10 @@ optinc_status optinc_design_load(const char *path, const optinc_log *log, optinc
     optinc_status status;
     int file;
 
+    if (design)
+        *design = NULL;
     if (!path || !design)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "design: a pointer is NULL");
-    *design = NULL;
     file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* does not wait at a pipe */
     if (file < 0)
         return fail_errno(log, path, "cannot open");

@@ -385,10 +385,11 @@ optinc_status optinc_design_parse(const uint8_t *bytes, size_t size, const char 
     oi_file file;
     optinc_status status;
 
-    if (!design || !bytes || !name)
+    if (design)
+        *design = NULL;
+    if (!design || (!bytes && size))
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "design: a pointer is NULL");
-    *design = NULL;
-    status = oi_file_open(bytes, size, name, log, &file);
+    status = oi_file_open(bytes, size, name ? name : "design", log, &file);
     if (status)
         return status;
     made = oi_allocate(1, sizeof *made);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "onn/train_internal.h"
 
 #define TASK_ROWS 32u /* of a free matrix, in one piece of the update */
@@ -223,10 +224,7 @@ static optinc_status plan_epoch(oi_train_plan *plan, const optinc_log *log)
     plan->chunk_count = (batch + OI_TRAIN_CHUNK - 1) / OI_TRAIN_CHUNK;
     plan->thread_count =
         options->thread_count ? options->thread_count : (uint32_t)omp_get_max_threads();
-    if (plan->thread_count > 1024)
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "%u threads, expected at most 1024",
-                       plan->thread_count);
-    return OPTINC_OK;
+    return oi_threads_check(plan->thread_count, log);
 }
 
 static int larger_first(const void *a, const void *b)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which proofs a unit can have, and which of them its design may carry. */
 #include "base/log.h"
+#include "base/threads.h"
 #include "onn/prove.h"
 
 #include <math.h>
@@ -99,6 +100,8 @@ static optinc_status verify(const task *work, optinc_verify_result *result)
 static optinc_status plan(const optinc_design *design, uint32_t level,
                           const optinc_verify_options *options, task *work)
 {
+    optinc_status status;
+
     if (options)
         work->options = *options;
     if (work->options.exhaustive_cases_max == 0)
@@ -109,6 +112,9 @@ static optinc_status plan(const optinc_design *design, uint32_t level,
         return oi_fail(work->log, OPTINC_ERR_INVALID_ARGUMENT,
                        "checkpoint_interval_s is %g, expected at least 0",
                        work->options.checkpoint_interval_s);
+    status = oi_threads_check(work->options.thread_count, work->log);
+    if (status)
+        return status;
     if (work->options.resume && !work->options.checkpoint)
         return oi_fail(work->log, OPTINC_ERR_INVALID_ARGUMENT, "no checkpoint to resume from");
     work->checkpoint = (oi_case_checkpoint){.path = work->options.checkpoint,

@@ -202,17 +202,20 @@ optinc_status oi_mesh_from_raw(uint32_t side, const oi_raw_cell *raw, size_t cou
 optinc_status optinc_mesh_convert(const optinc_mesh *mesh, optinc_cell_form form,
                                   optinc_mesh **converted)
 {
-    uint32_t side = mesh->side;
-    oi_raw_cell *raw = oi_allocate(mesh->cell_count, sizeof *raw);
-    oi_complex *edge = oi_allocate(2 * (size_t)side, sizeof *edge);
-    optinc_status status = OPTINC_OK;
+    oi_raw_cell *raw;
+    oi_complex *edge;
+    optinc_status status = OPTINC_ERR_OUT_OF_MEMORY;
+    uint32_t side;
 
+    if (!converted)
+        return OPTINC_ERR_INVALID_ARGUMENT;
     *converted = NULL;
-    if ((unsigned)form > OPTINC_CELL_SYMMETRIC)
-        status = OPTINC_ERR_INVALID_ARGUMENT;
-    else if (!raw || !edge)
-        status = OPTINC_ERR_OUT_OF_MEMORY;
-    if (!status) {
+    if (!mesh || (unsigned)form > OPTINC_CELL_SYMMETRIC)
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    side = mesh->side;
+    raw = oi_allocate(mesh->cell_count, sizeof *raw);
+    edge = oi_allocate(2 * (size_t)side, sizeof *edge);
+    if (raw && edge) {
         for (size_t i = 0; i < mesh->cell_count; i++) {
             const optinc_cell *cell = &mesh->cells[i];
 

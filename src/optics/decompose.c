@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "optics/mesh.h"
 
 #define UNITARITY_TOLERANCE 1e-9 /* times the side */
@@ -320,12 +321,18 @@ optinc_status optinc_mesh_decompose_batch(uint32_t side, size_t count, const dou
                                           uint32_t thread_count, const optinc_log *log,
                                           optinc_mesh **meshes)
 {
-    optinc_status status = OPTINC_OK;
+    optinc_status status = oi_threads_check(thread_count, log);
 
+    if (count > PTRDIFF_MAX / sizeof(optinc_mesh *))
+        return OPTINC_ERR_OVERFLOW;
+    for (size_t i = 0; i < count && meshes; i++)
+        meshes[i] = NULL;
+    if (status)
+        return status;
     if ((count && (!matrices || !meshes)) || side < 1 || side > OPTINC_MESH_SIDE_MAX)
         return OPTINC_ERR_INVALID_ARGUMENT;
-    for (size_t i = 0; i < count; i++)
-        meshes[i] = NULL;
+    if (count > PTRDIFF_MAX / (2 * sizeof *matrices) / side / side)
+        return OPTINC_ERR_OVERFLOW;
 #pragma omp parallel for num_threads(thread_count ? (int)thread_count : omp_get_max_threads())     \
     schedule(dynamic)
     for (size_t i = 0; i < count; i++) {

@@ -302,10 +302,13 @@ optinc_status optinc_device_load(const char *path, const optinc_log *log, optinc
     optinc_status status;
     uint8_t *bytes = NULL;
     size_t size;
-    FILE *file = path ? fopen(path, "rb") : NULL;
+    FILE *file;
 
+    if (!path || !device)
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    file = fopen(path, "rb");
     if (!file)
-        return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be opened", path ? path : "(null)");
+        return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be opened", path);
     bytes = malloc(FILE_SIZE_MAX + 1);
     size = bytes ? fread(bytes, 1, FILE_SIZE_MAX + 1, file) : 0;
     if (!bytes)

@@ -36,9 +36,11 @@ optinc_status optinc_circuit_parse(const uint8_t *bytes, size_t size, const char
     oi_import import = {.name = name ? name : "netlist", .log = log, .losses = {NAN, NAN}};
     optinc_status status;
 
-    if (!circuit || (!bytes && size))
+    if (!circuit)
         return OPTINC_ERR_INVALID_ARGUMENT;
     *circuit = NULL;
+    if (!bytes && size)
+        return OPTINC_ERR_INVALID_ARGUMENT;
     if (size == 0)
         return oi_fail(log, OPTINC_ERR_FORMAT, "%s: empty, expected a netlist", import.name);
     status = is_json(bytes, size) ? oi_import_json(&import, bytes, size, circuit)
@@ -90,9 +92,11 @@ optinc_status optinc_circuit_import(const char *path, const optinc_log *log,
     optinc_status status;
     FILE *file;
 
-    if (!path || !circuit)
+    if (!circuit)
         return OPTINC_ERR_INVALID_ARGUMENT;
     *circuit = NULL;
+    if (!path)
+        return OPTINC_ERR_INVALID_ARGUMENT;
     file = fopen(path, "rb");
     if (!file)
         return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be opened", path);

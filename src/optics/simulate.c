@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/philox.h"
+#include "base/threads.h"
 #include "optics/photonic.h"
 
 #define BATCH 4096u
@@ -352,7 +353,7 @@ static optinc_status check_options(const optinc_design *design,
     if (!(options->target_error_rate >= 0 && options->target_error_rate <= 1))
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "simulate: target error rate %g",
                        options->target_error_rate);
-    return OPTINC_OK;
+    return oi_threads_check(options->thread_count, log);
 }
 
 optinc_status optinc_simulate(const optinc_design *design, const optinc_simulate_options *options,

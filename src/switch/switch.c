@@ -5,11 +5,10 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/threads.h"
 
 #include <omp.h>
 #include <string.h>
-
-#define THREADS_MAX 4096u
 
 /* One level of what runs: the design's own, or the whole tree as one flat switch. */
 typedef struct level {
@@ -423,12 +422,15 @@ optinc_status optinc_switch_create(const optinc_design *design, const optinc_bac
     *out = NULL;
     if (!design || !backend)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "switch: design or backend is NULL");
+    if (!backend->name || !backend->create || !backend->destroy || !backend->scratch_size ||
+        !backend->reduce)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
+                       "switch: the backend lacks its name or a function");
     if (!options)
         options = &defaults;
-    if (options->thread_count > THREADS_MAX)
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
-                       "switch: thread_count is %u, expected at most %u", options->thread_count,
-                       THREADS_MAX);
+    status = oi_threads_check(options->thread_count, log);
+    if (status)
+        return status;
     made = oi_allocate(1, sizeof *made);
     if (!made)
         return oi_fail(log, OPTINC_ERR_OUT_OF_MEMORY, "switch: no memory");

@@ -15,9 +15,10 @@ optinc_status optinc_train_cascade(const optinc_cascade *cascade,
     optinc_spec specs[OPTINC_LEVELS_MAX];
     optinc_status status;
 
+    if (design)
+        *design = NULL;
     if (!options || !results || !design)
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "options, results or design is NULL");
-    *design = NULL;
     status = optinc_cascade_specs(cascade, log, specs);
     if (status != OPTINC_OK)
         return status;

@@ -287,8 +287,14 @@ optinc_status optinc_cluster_time_of(const optinc_cluster *cluster,
                                      optinc_cluster_collective collective, const optinc_log *log,
                                      optinc_cluster_time *time)
 {
-    optinc_status status = check_cluster(cluster, log);
+    optinc_status status;
 
+    if (!cluster || !time)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "cluster or time is NULL");
+    if ((unsigned)collective >= OPTINC_CLUSTER_COLLECTIVE_COUNT)
+        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "collective %d; expected 0 .. %u",
+                       (int)collective, OPTINC_CLUSTER_COLLECTIVE_COUNT - 1);
+    status = check_cluster(cluster, log);
     if (status != OPTINC_OK)
         return status;
     *time = (optinc_cluster_time){0};
@@ -311,9 +317,6 @@ optinc_status optinc_cluster_time_of(const optinc_cluster *cluster,
     case OPTINC_CLUSTER_OPTICAL:
         optical(cluster, time);
         break;
-    default:
-        return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "collective %d; expected 0 .. %u",
-                       (int)collective, OPTINC_CLUSTER_COLLECTIVE_COUNT - 1);
     }
     time->time_s = time->latency_s + time->transfer_s + time->host_s;
     time->energy_j = (double)cluster->servers * time->bytes_per_server * 8.0 *
