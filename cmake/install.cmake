@@ -8,6 +8,9 @@ install(EXPORT optinc-targets NAMESPACE optinc:: DESTINATION ${CMAKE_INSTALL_LIB
 configure_package_config_file(cmake/optinc-config.cmake.in optinc-config.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/optinc)
 write_basic_package_version_file(optinc-config-version.cmake COMPATIBILITY SameMajorVersion)
+# relative, so that the files hold wherever `cmake --install --prefix` or a package puts them
+file(RELATIVE_PATH OPTINC_PC_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
+string(REGEX REPLACE "/$" "" OPTINC_PC_PREFIX "${OPTINC_PC_PREFIX}")
 configure_file(cmake/optinc.pc.in optinc.pc @ONLY)
 configure_file(cmake/optinc-design.pc.in optinc-design.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/optinc-config.cmake ${PROJECT_BINARY_DIR}/optinc-config-version.cmake
