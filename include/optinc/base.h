@@ -48,12 +48,13 @@ typedef enum optinc_status {
 /* The text of a status; a static string, "unknown status" for any other value. Never NULL. */
 OPTINC_API const char *optinc_status_text(optinc_status status);
 
-/* What holds for every function of the library: a pointer may be NULL only where its declaration says
- * so, but `log` always may. One that returns an optinc_status answers OPTINC_ERR_INVALID_ARGUMENT to
- * another NULL, to an enum's value that is none of its list, and to what is outside a range that its
- * header names; others must not be called so. An object that a call would have made is NULL after an
- * error. OPTINC_ERR_OUT_OF_MEMORY may come from any that does not say that it allocates nothing. Objects
- * may be read (const) by several threads at once, and changed by one alone. */
+/* What holds for every function of the library: a pointer may be NULL only where its declaration
+ * says so, but `log` always may. One that returns an optinc_status answers
+ * OPTINC_ERR_INVALID_ARGUMENT to another NULL, to an enum's value that is none of its list, and to
+ * what is outside a range that its header names; others must not be called so. An object that a
+ * call would have made is NULL after an error. OPTINC_ERR_OUT_OF_MEMORY may come from any that does
+ * not say that it allocates nothing. Objects may be read (const) by several threads at once, and
+ * changed by one alone. */
 
 /* "MAJOR.MINOR.PATCH" of the library; a static string. */
 OPTINC_API const char *optinc_version(void);
@@ -64,7 +65,8 @@ typedef enum optinc_log_level {
     OPTINC_LOG_INFO = 2
 } optinc_log_level;
 
-/* The largest thread_count of any struct or call; 0 there is OpenMP's default, but where it says so. */
+/* The largest thread_count of any struct or call; 0 is OpenMP's default unless a comment says
+ * other. */
 #define OPTINC_THREADS_MAX 4096u
 
 /* Where the library says what went wrong and with which values. The library itself never prints.
@@ -76,7 +78,8 @@ typedef struct optinc_log {
 } optinc_log;
 
 /* How long work tells how far it is. `report` returns false to ask for a stop; the work then ends
- * with OPTINC_ERR_INTERRUPTED. Called from the calling thread. NULL pointer or report: no reports. */
+ * with OPTINC_ERR_INTERRUPTED. Called from the calling thread. NULL pointer or report: no
+ * reports. */
 typedef struct optinc_progress {
     bool (*report)(void *user, uint64_t done, uint64_t total);
     void *user;

@@ -73,15 +73,16 @@ typedef struct optinc_cluster_time {
     uint32_t levels;         /* of the aggregation tree; 0 where there is none */
 } optinc_cluster_time;
 
-/* Fields out of range: OPTINC_ERR_INVALID_ARGUMENT, the log names the field and its range. All zero for
- * one server. */
+/* Fields out of range: OPTINC_ERR_INVALID_ARGUMENT, the log names the field and its range. All zero
+ * for one server. */
 OPTINC_API optinc_status optinc_cluster_time_of(const optinc_cluster *cluster,
                                                 optinc_cluster_collective collective,
                                                 const optinc_log *log,
                                                 optinc_cluster_time *time) OPTINC_WARN_UNUSED;
 
 /* Time of a training step: compute, plus what of the all-reduce the backward pass does not hide.
- * compute_s >= 0, overlap in 0 .. 1: the share of the compute time during which gradients travel. */
+ * compute_s >= 0, overlap in 0 .. 1: the share of the compute time during which gradients
+ * travel. */
 OPTINC_API double optinc_cluster_step_s(double compute_s, double allreduce_s, double overlap);
 
 #ifdef __cplusplus

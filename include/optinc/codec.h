@@ -82,8 +82,8 @@ OPTINC_API size_t optinc_block_count(uint32_t block_size, size_t element_count);
 
 /* All that take a codec return OPTINC_ERR_INVALID_ARGUMENT for a field outside the range that the
  * struct gives or a NULL buffer (count 0 needs none), OPTINC_ERR_UNSUPPORTED for a kernel that this
- * CPU lacks, OPTINC_ERR_OVERFLOW for a count of which there can be no array; outputs then stay as they
- * were. They allocate nothing and hold nothing: any number of threads may call them. */
+ * CPU lacks, OPTINC_ERR_OVERFLOW for a count of which there can be no array; outputs then stay as
+ * they were. They allocate nothing and hold nothing: any number of threads may call them. */
 
 /* exponents [block_count] of x [count]: per block the smallest e with
  * max|x| <= (2^(bits-1)-1) 2^e, or the smallest that the byte holds. */
@@ -91,10 +91,11 @@ OPTINC_API optinc_status optinc_codec_exponents(const optinc_codec *codec, const
                                                 size_t count,
                                                 uint8_t *exponents) OPTINC_WARN_UNUSED;
 
-/* The seed with which rank `rank` of a job with this seed rounds stochastically, a stream of its own:
- * the ranks' roundings are independent, so the error that they leave in the mean falls as 1/sqrt(K),
- * where equal draws would round equal gradients the same way everywhere. It is the first two words
- * of the job's Philox stream at index `rank`; the switch's own rounding has the job's seed. */
+/* The seed with which rank `rank` of a job with this seed rounds stochastically, a stream of its
+ * own: the ranks' roundings are independent, so the error that they leave in the mean falls as
+ * 1/sqrt(K), where equal draws would round equal gradients the same way everywhere. It is the first
+ * two words of the job's Philox stream at index `rank`; the switch's own rounding has the job's
+ * seed. */
 OPTINC_API uint64_t optinc_rank_seed(uint64_t seed, uint32_t rank);
 
 /* x [count] to packed codes symbols [optinc_symbols_size(bits, count)] with the agreed exponents
@@ -102,7 +103,8 @@ OPTINC_API uint64_t optinc_rank_seed(uint64_t seed, uint32_t rank);
  * g = clamp(round(x / 2^e), -(2^(B-1)-1), 2^(B-1)-1) + 2^(B-1); zero and non-finite blocks give the
  * zero code 2^(B-1). Stochastic rounding has u = word / 2^32, word i % 4 of Philox index i / 4,
  * where i is the element's index in the message. A turned element has -x for x. Unused bits of the
- * last byte are zero. `stream` may be NULL for OPTINC_ROUND_NEAREST. No buffer may overlap another. */
+ * last byte are zero. `stream` may be NULL for OPTINC_ROUND_NEAREST. No buffer may overlap
+ * another. */
 OPTINC_API optinc_status optinc_codec_quantise(const optinc_codec *codec, const float *x,
                                                size_t count, const uint8_t *exponents,
                                                const optinc_stream *stream,
@@ -110,9 +112,9 @@ OPTINC_API optinc_status optinc_codec_quantise(const optinc_codec *codec, const 
 
 /* The same with error feedback. On entry carried [count] holds what is to be sent (gradient plus
  * the error of the step before); on return it holds this step's quantisation error,
- * carried - 2^e (g - 2^(B-1)), + where the element is turned, computed in double and rounded to float
- * once: exact with OPTINC_ROUND_NEAREST if the exponent is no smaller than the block's own; 0 in
- * non-finite blocks. */
+ * carried - 2^e (g - 2^(B-1)), + where the element is turned, computed in double and rounded to
+ * float once: exact with OPTINC_ROUND_NEAREST if the exponent is no smaller than the block's own; 0
+ * in non-finite blocks. */
 OPTINC_API optinc_status optinc_codec_quantise_feedback(const optinc_codec *codec, float *carried,
                                                         size_t count, const uint8_t *exponents,
                                                         const optinc_stream *stream,

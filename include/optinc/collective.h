@@ -15,10 +15,10 @@ extern "C" {
 #define OPTINC_TRANSPORT_SLOTS 8u
 
 /* What the library asks of an existing engine (MPI, torch.distributed). Every function is called by
- * all ranks in the same order with the same sizes. start_* begin an operation in a free slot and may
- * finish it at once; buffers stay untouched until wait(slot) has returned. After a start or a wait
- * that fails the engine may still use the buffers. A failure is OPTINC_ERR_TRANSPORT (or _TIMEOUT, or
- * _OUT_OF_MEMORY) and ends the collective: it is returned to the caller and the
+ * all ranks in the same order with the same sizes. start_* begin an operation in a free slot and
+ * may finish it at once; buffers stay untouched until wait(slot) has returned. After a start or a
+ * wait that fails the engine may still use the buffers. A failure is OPTINC_ERR_TRANSPORT (or
+ * _TIMEOUT, or _OUT_OF_MEMORY) and ends the collective: it is returned to the caller and the
  * collective object can only be destroyed. */
 typedef struct optinc_transport {
     void *user;
@@ -102,7 +102,9 @@ typedef struct optinc_allreduce_report {
 
 /* The same bits on every rank, whatever the message size, chunking, thread count, rank order and
  * transport. Ranks that disagree on count or op all return OPTINC_ERR_MISMATCH and the outputs stay
- * as they were. report may be NULL. */
+ * as they were; so do those of a rank whose arguments are refused (OPTINC_ERR_INVALID_ARGUMENT, or
+ * OPTINC_ERR_OVERFLOW for a count of which there can be no array), and the others with it. report
+ * may be NULL. One call at a time per collective. */
 OPTINC_API optinc_status optinc_allreduce(optinc_collective *collective,
                                           const optinc_allreduce_args *args,
                                           optinc_allreduce_report *report) OPTINC_WARN_UNUSED;
@@ -116,16 +118,18 @@ typedef struct optinc_reduce_scatter_args {
     uint64_t step; /* keys the stochastic roundings */
 } optinc_reduce_scatter_args;
 
-/* As optinc_allreduce of the K parts, but each rank gets its own part alone and no results travel: half
- * the bytes. Blocks are counted from the start of each part, so the bits are an all-reduce's where
- * `count` is a multiple of the block size; else element i of part r has, for stochastic roundings, the
- * index r c + i with c the next multiple of 4 from `count`. The report's elements and blocks are those of all parts. */
+/* As optinc_allreduce of the K parts, but each rank gets its own part alone and no results travel:
+ * half the bytes. Blocks are counted from the start of each part, so the bits are an all-reduce's
+ * where `count` is a multiple of the block size; else element i of part r has, for stochastic
+ * roundings, the index r c + i with c the next multiple of 4 from `count`. The report's elements
+ * and blocks are those of all parts. */
 OPTINC_API optinc_status optinc_reduce_scatter(optinc_collective *collective,
                                                const optinc_reduce_scatter_args *args,
                                                optinc_allreduce_report *report) OPTINC_WARN_UNUSED;
 
 /* The plain float ring (reduce-scatter, then allgather): 2(K-1)/K of the data from every rank.
- * scratch [ceil(count/size)] floats. Needs start_sendrecv. */
+ * scratch [ceil(count/size)] floats; input may equal output, else no overlap. A transport without
+ * start_sendrecv: OPTINC_ERR_INVALID_ARGUMENT. The ranks do not compare their arguments here. */
 OPTINC_API optinc_status optinc_ring_allreduce(const optinc_transport *transport,
                                                const float *input, float *output, size_t count,
                                                optinc_op op, float *scratch) OPTINC_WARN_UNUSED;

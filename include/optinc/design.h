@@ -95,7 +95,9 @@ typedef struct optinc_design optinc_design;
  * all that they point to are copied. Shapes, finiteness and the fit between levels are checked: all
  * but the last are residual, and a level takes the bits_out of the one before as bits_in and its
  * ports * zero_code as zero_code. The tree has at most 2^20 ports. A unit may have no layers: its
- * spec with a proof serves the exact backend, with a table the table backend. */
+ * spec with a proof serves the exact backend, with a table the table backend. What does not fit is
+ * OPTINC_ERR_INVALID_ARGUMENT, NaN or infinity OPTINC_ERR_NON_FINITE, more than the limits above
+ * OPTINC_ERR_OVERFLOW; the log names the field. */
 OPTINC_API optinc_status optinc_design_create(const optinc_unit *units, uint32_t level_count,
                                               const optinc_log *log,
                                               optinc_design **design) OPTINC_WARN_UNUSED;
@@ -115,7 +117,9 @@ OPTINC_API bool optinc_design_exact(const optinc_design *design);
  * and proof); equal designs on all ranks have equal checksums. */
 OPTINC_API uint64_t optinc_design_checksum(const optinc_design *design);
 
-/* Replaces a level's proof or table (copied). table_count must be the number of cases. */
+/* Replaces a level's proof or table (copied); not while a switch uses the design. table_count must
+ * be the number of cases and every entry below 2^bits_out, a proof such as verification could give:
+ * anything else is OPTINC_ERR_INVALID_ARGUMENT. */
 OPTINC_API optinc_status optinc_design_set_proof(optinc_design *design, uint32_t level,
                                                  const optinc_proof *proof) OPTINC_WARN_UNUSED;
 OPTINC_API optinc_status optinc_design_set_table(optinc_design *design, uint32_t level,
@@ -124,7 +128,8 @@ OPTINC_API optinc_status optinc_design_set_table(optinc_design *design, uint32_t
 
 /* Saves atomically: a new file beside `path` is renamed over it, so a failure leaves what was
  * there. Load and parse check everything; what is wrong is named in the log (file, field, what was
- * found or expected). parse: bytes [size] and name (of the file, for messages) are borrowed.
+ * found or expected). parse: bytes [size] and name (of the file, for messages; NULL: "design") are
+ * borrowed.
  * OPTINC_ERR_IO, _FORMAT, _CHECKSUM, _OVERFLOW. */
 OPTINC_API optinc_status optinc_design_save(const optinc_design *design, const char *path,
                                             const optinc_log *log) OPTINC_WARN_UNUSED;

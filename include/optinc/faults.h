@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults of a cluster: a server that leaves, a port that goes dark, a switch of the tree that fails
- * (docs/cascades.md). A port in good order always sends light: the codec makes the codes 1 .. 2^B-1,
- * and the code of an idle port is 2^(B-1). Code 0, every symbol dark, is what no light reads as. */
+ * (docs/cascades.md). A port in good order always sends light: the codec makes the codes 1 ..
+ * 2^B-1, and the code of an idle port is 2^(B-1). Code 0, every symbol dark, is what no light reads
+ * as. */
 #ifndef OPTINC_FAULTS_H
 #define OPTINC_FAULTS_H
 
@@ -58,20 +59,21 @@ typedef struct optinc_fault_effect {
 
 /* states [N] for servers on ports 0 .. port_count-1, and what they come to. Either may be NULL.
  * faults NULL: none. A port or switch that the design does not have, an unknown action, port_count
- * outside 1 .. N: OPTINC_ERR_INVALID_ARGUMENT. With OPTINC_FAULT_RESCALE, no server left or the last
- * switch failed: OPTINC_ERR_DARK. No server counted otherwise: OPTINC_ERR_INVALID_ARGUMENT. */
+ * outside 1 .. N: OPTINC_ERR_INVALID_ARGUMENT. With OPTINC_FAULT_RESCALE, no server left or the
+ * last switch failed: OPTINC_ERR_DARK. No server counted otherwise: OPTINC_ERR_INVALID_ARGUMENT. */
 OPTINC_API optinc_status optinc_faults_resolve(const optinc_design *design, uint32_t port_count,
                                                const optinc_faults *faults, const optinc_log *log,
                                                uint8_t *states,
                                                optinc_fault_effect *effect) OPTINC_WARN_UNUSED;
 
-/* T of the whole tree: the live ports' codes summed, plus the zero code of every idle port. Dark ones
- * add nothing. optinc_reference_result makes the result of it. */
+/* T of the whole tree: the live ports' codes summed, plus the zero code of every idle port. Dark
+ * ones add nothing. optinc_reference_result makes the result of it. */
 OPTINC_API uint64_t optinc_faults_total(const optinc_design *design,
                                         const optinc_fault_effect *effect, uint64_t live_total);
 
-/* By how much dark ports can move the mean, in units of 2^e, beyond optinc_error_bound: each brings 0
- * where its code, at most 2^B - 1, was due. 0 without dark ports. The sum: times effect->servers. */
+/* By how much dark ports can move the mean, in units of 2^e, beyond optinc_error_bound: each brings
+ * 0 where its code, at most 2^B - 1, was due. 0 without dark ports. The sum: times
+ * effect->servers. */
 OPTINC_API double optinc_faults_bias_max(const optinc_design *design,
                                          const optinc_fault_effect *effect);
 

@@ -33,8 +33,9 @@ typedef struct optinc_mpi_options {
 typedef struct optinc_mpi_context optinc_mpi_context;
 
 /* Collective over comm, an intracommunicator (another one: OPTINC_ERR_UNSUPPORTED), which is
- * duplicated. The design is borrowed. Errors as optinc_collective_create, the same on all ranks.
- * options NULL: defaults. */
+ * duplicated. The design is borrowed and must outlive the context. Errors as
+ * optinc_collective_create, the same on all ranks; before MPI_Init, after MPI_Finalize and for
+ * MPI_COMM_NULL OPTINC_ERR_INVALID_ARGUMENT. options NULL: defaults. */
 OPTINC_API optinc_status optinc_mpi_context_create(const optinc_design *design, MPI_Comm comm,
                                                    const optinc_mpi_options *options,
                                                    const optinc_log *log,
@@ -46,7 +47,7 @@ OPTINC_API void optinc_mpi_context_destroy(optinc_mpi_context **context);
 
 /* As MPI_Allreduce of MPI_FLOAT: sendbuf [count] floats or MPI_IN_PLACE, recvbuf [count]. The
  * context counts its calls: call number i is step i of the stochastic roundings. Errors as
- * optinc_allreduce. */
+ * optinc_allreduce, and OPTINC_ERR_TIMEOUT. */
 OPTINC_API optinc_status optinc_mpi_allreduce(optinc_mpi_context *context, const void *sendbuf,
                                               float *recvbuf, size_t count,
                                               optinc_op op) OPTINC_WARN_UNUSED;
@@ -57,7 +58,7 @@ OPTINC_API optinc_status optinc_mpi_ring_allreduce(optinc_mpi_context *context, 
                                                    float *recvbuf, size_t count,
                                                    optinc_op op) OPTINC_WARN_UNUSED;
 
-/* What the last optinc_mpi_allreduce did, on this rank. Borrowed. */
+/* What the last optinc_mpi_allreduce did, on this rank. Borrowed, overwritten by the next. */
 OPTINC_API const optinc_allreduce_report *optinc_mpi_report(const optinc_mpi_context *context);
 
 /* The collective and the transport under the context, for error feedback and steps of the caller's

@@ -19,7 +19,8 @@ typedef struct optinc_construct_options {
 
 /* The constructed unit of a spec: DESIGN.md section 5, with q = ceil(divisor_log2 / 2) and launch
  * gain c = 4^q / D, so that residual switches and the last of a cascade come from the same
- * equations. The result is a design of one level, proof none. options NULL: saturating, g = 0.5. */
+ * equations. The result is a design of one level, proof none. options NULL: saturating, g = 0.5. A
+ * gap outside its range or another activation: OPTINC_ERR_INVALID_ARGUMENT. */
 OPTINC_API optinc_status optinc_construct(const optinc_spec *spec,
                                           const optinc_construct_options *options,
                                           const optinc_log *log,
@@ -53,25 +54,26 @@ typedef struct optinc_verify_result {
 /* Runs the unit's layers and compares with the reference. The compositional proof looks at the
  * layers alone, not at how they were made: it takes each stage from the weights and checks every
  * state that can reach it, rounding included. margin_min of the exhaustive and sampled runs is the
- * receiver's; the compositional one's includes the steps', as how far a step's input may move before
- * the step leaves 0 or 1, (1 - g) / 2 by design. Cases that no codes can make (at the last switch of
- * a cascade, see optinc_spec_check) are left out. A unit without layers: OPTINC_ERR_UNSUPPORTED.
- * A checkpoint of another design, level or run: OPTINC_ERR_INVALID_ARGUMENT, which names the field;
- * of more random cases than asked for, likewise, while fewer are added to; a damaged one: _FORMAT or
- * _CHECKSUM; of another version of this library: _UNSUPPORTED. Its checksum is for damage, not for
- * fraud: continue your own. */
+ * receiver's; the compositional one's includes the steps', as how far a step's input may move
+ * before the step leaves 0 or 1, (1 - g) / 2 by design. Cases that no codes can make (at the last
+ * switch of a cascade, see optinc_spec_check) are left out. A unit without layers:
+ * OPTINC_ERR_UNSUPPORTED. A checkpoint of another design, level or run:
+ * OPTINC_ERR_INVALID_ARGUMENT, which names the field; of more random cases than asked for,
+ * likewise, while fewer are added to; a damaged one: _FORMAT or _CHECKSUM; of another version of
+ * this library: _UNSUPPORTED. Its checksum is for damage, not for fraud: continue your own. */
 OPTINC_API optinc_status optinc_verify(const optinc_design *design, uint32_t level,
                                        const optinc_verify_options *options,
                                        const optinc_progress *progress, const optinc_log *log,
                                        optinc_verify_result *result) OPTINC_WARN_UNUSED;
 
 /* What the ONN answers in every case, table [case_count] (times D for the stochastic variant).
- * Needs case_count (times D) <= table_count_max, else OPTINC_ERR_OVERFLOW. *table is malloc'ed and
- * handed to the caller, who frees it with optinc_table_free. */
+ * Needs case_count (times D) <= table_count_max and bits_out <= 32, else OPTINC_ERR_OVERFLOW. The
+ * caller frees *table with optinc_table_free. Runs on OpenMP's default number of threads. */
 OPTINC_API optinc_status optinc_tabulate(const optinc_design *design, uint32_t level,
                                          size_t table_count_max, const optinc_progress *progress,
                                          const optinc_log *log, uint32_t **table,
                                          size_t *table_count) OPTINC_WARN_UNUSED;
+/* Safe on NULL and twice; sets *table to NULL. */
 OPTINC_API void optinc_table_free(uint32_t **table);
 
 #ifdef __cplusplus

@@ -53,7 +53,8 @@ typedef struct optinc_cell {
 /* diag(e^(i output)) cell[count-1] ... cell[1] cell[0] diag(e^(i input)). */
 typedef struct optinc_mesh optinc_mesh;
 
-/* max|M M* - 1| over the entries, for a matrix [side, side]. */
+/* *error: max|M M* - 1| over the entries, for a matrix [side, side]; side 1 ..
+ * OPTINC_MESH_SIDE_MAX. */
 OPTINC_API optinc_status optinc_unitarity_error(uint32_t side, const double *matrix,
                                                 double *error) OPTINC_WARN_UNUSED;
 
@@ -70,8 +71,9 @@ OPTINC_API optinc_status optinc_mesh_decompose_real(uint32_t side, const double 
                                                     optinc_mesh_layout layout,
                                                     optinc_cell_form form, const optinc_log *log,
                                                     optinc_mesh **mesh) OPTINC_WARN_UNUSED;
-/* `count` matrices [count, side, side] on thread_count OpenMP threads (0: OpenMP's default).
- * meshes [count] are all made, or, on an error, all NULL. The log may be called from any thread. */
+/* `count` matrices [count, side, side] on thread_count OpenMP threads (0: OpenMP's default). meshes
+ * [count] are all made, or, on an error, all NULL. The log may be called from any thread. A count
+ * of which there can be no array: OPTINC_ERR_OVERFLOW. */
 OPTINC_API optinc_status optinc_mesh_decompose_batch(uint32_t side, size_t count,
                                                      const double *matrices,
                                                      optinc_mesh_layout layout,
@@ -80,8 +82,9 @@ OPTINC_API optinc_status optinc_mesh_decompose_batch(uint32_t side, size_t count
                                                      optinc_mesh **meshes) OPTINC_WARN_UNUSED;
 
 /* A mesh from cells [cell_count] in the order in which light meets them; `column` is not read but
- * made anew. input_rad, output_rad [side], NULL: zero. Everything is copied; angles must be finite
- * and are brought to [0, 2 pi). */
+ * made anew, and a mode beyond side - 2 is OPTINC_ERR_INVALID_ARGUMENT. input_rad, output_rad
+ * [side], NULL: zero. Everything is copied; angles must be finite, else OPTINC_ERR_NON_FINITE, and
+ * are brought to [0, 2 pi). */
 OPTINC_API optinc_status optinc_mesh_create(uint32_t side, const optinc_cell *cells,
                                             size_t cell_count, optinc_cell_form form,
                                             const double *input_rad, const double *output_rad,
@@ -163,18 +166,22 @@ typedef struct optinc_device {
 /* No fault, no loss and no noise; dimensions, powers and rates of FACTS.md section 5. */
 OPTINC_API optinc_device optinc_device_ideal(void);
 
-/* Every value is finite and in its range; the log names the first that is not. */
+/* OPTINC_ERR_INVALID_ARGUMENT unless every value is finite and in its range; the log names the
+ * first that is not. */
 OPTINC_API optinc_status optinc_device_check(const optinc_device *device,
                                              const optinc_log *log) OPTINC_WARN_UNUSED;
 
 /* Reads a device file. A key that is missing, unknown or doubled, a value that is absurd and an
- * empty source are OPTINC_ERR_FORMAT, named in the log. `name` stands for the file there. */
+ * empty source are OPTINC_ERR_FORMAT, named in the log; a file of more than 1 MiB is
+ * OPTINC_ERR_OVERFLOW. bytes [size] are borrowed, and `name` stands for the file in the log (NULL:
+ * "device file"). *device is written on success alone. */
 OPTINC_API optinc_status optinc_device_load(const char *path, const optinc_log *log,
                                             optinc_device *device) OPTINC_WARN_UNUSED;
 OPTINC_API optinc_status optinc_device_parse(const uint8_t *bytes, size_t size, const char *name,
                                              const optinc_log *log,
                                              optinc_device *device) OPTINC_WARN_UNUSED;
-/* Sets one value by its name, for command lines; checks the range. */
+/* Sets one value by its name, for command lines; an unknown name or a value out of range is
+ * OPTINC_ERR_INVALID_ARGUMENT. */
 OPTINC_API optinc_status optinc_device_set(optinc_device *device, const char *name, double value,
                                            const optinc_log *log) OPTINC_WARN_UNUSED;
 
@@ -197,8 +204,8 @@ typedef struct optinc_element {
 
 /* Light of input j enters on mode input_mode[j] with a real amplitude; output i is the amplitude on
  * mode output_mode[i], turned by output_rad[i] (the phase of the receiver's local oscillator) and
- * multiplied by gain[i], real part: W = diag(gain) Re(diag(e^(i output)) S). A row of zeros has gain
- * 0. Modes that are neither start dark and end in absorbers. */
+ * multiplied by gain[i], real part: W = diag(gain) Re(diag(e^(i output)) S). A row of zeros has
+ * gain 0. Modes that are neither start dark and end in absorbers. */
 typedef struct optinc_circuit optinc_circuit;
 
 typedef struct optinc_circuit_options {
@@ -217,13 +224,16 @@ typedef struct optinc_circuit_options {
  * first, and the whole to spectral norm 1 where meshes are used; the gains restore both.
  * SVD: any matrix. SEGMENTED: every square block must be a diagonal times an orthogonal matrix, else
  * OPTINC_ERR_INVALID_ARGUMENT and the log says how far it is from one. DIRECT: any matrix; worth it
- * where most entries are zero and rows, or columns, are multiples of each other. */
+ * where most entries are zero and rows, or columns, are multiples of each other. rows, cols 1 ..
+ * OPTINC_MESH_SIDE_MAX; NaN or infinity: OPTINC_ERR_NON_FINITE; OPTINC_ERR_NO_CONVERGENCE of the
+ * SVD. Everything is copied. */
 OPTINC_API optinc_status optinc_circuit_create(uint32_t rows, uint32_t cols, const double *matrix,
                                                const optinc_circuit_options *options,
                                                const optinc_log *log,
                                                optinc_circuit **circuit) OPTINC_WARN_UNUSED;
 /* The same by SVD for a complex matrix (interleaved); gain (real) and S as above, but the output is
- * the complex amplitude: W = diag(gain) diag(e^(i output)) S. */
+ * the complex amplitude: W = diag(gain) diag(e^(i output)) S. Another mapping than SVD:
+ * OPTINC_ERR_UNSUPPORTED. */
 OPTINC_API optinc_status optinc_circuit_create_complex(uint32_t rows, uint32_t cols,
                                                        const double *matrix,
                                                        const optinc_circuit_options *options,
@@ -253,7 +263,8 @@ typedef struct optinc_circuit_info {
 } optinc_circuit_info;
 
 OPTINC_API optinc_circuit_info optinc_circuit_describe(const optinc_circuit *circuit);
-/* Borrowed: elements [element_count], input_mode [cols], output_mode, output_rad, gain [rows]. */
+/* Borrowed, live as long as the circuit: elements [element_count] in the order in which light meets
+ * them, input_mode [cols], output_mode, output_rad, gain [rows]. */
 OPTINC_API const optinc_element *optinc_circuit_elements(const optinc_circuit *circuit);
 OPTINC_API const uint32_t *optinc_circuit_input_mode(const optinc_circuit *circuit);
 OPTINC_API const uint32_t *optinc_circuit_output_mode(const optinc_circuit *circuit);
@@ -280,7 +291,9 @@ typedef struct optinc_chip {
 } optinc_chip;
 
 /* diag(e^(i output)) S of this circuit as built from `device`: phase errors, both couplers' errors,
- * loss and its spread, DAC steps, crosstalk and drift. matrix [rows, cols] interleaved complex. */
+ * loss and its spread, DAC steps, crosstalk and drift. matrix [rows, cols] interleaved complex.
+ * chip NULL: seed, chip, layer and time 0, nothing corrected. self_configure with correct_errors,
+ * or a time that is negative or not finite: OPTINC_ERR_INVALID_ARGUMENT. */
 OPTINC_API optinc_status optinc_circuit_compile(const optinc_circuit *circuit,
                                                 const optinc_device *device,
                                                 const optinc_chip *chip,
@@ -352,16 +365,18 @@ typedef struct optinc_simulate_result {
     double seconds;
 } optinc_simulate_result;
 
-/* Chips by chip, codes by code, against the reference. The counts do not depend on the thread
- * count. A design that errs is a result, not an error. */
+/* Chip by chip, code by code, against the reference. The counts do not depend on the thread count.
+ * A design that errs is a result, not an error. Up to 2^32 - 1 trials and 2^48 codes, the target in
+ * 0 .. 1: OPTINC_ERR_INVALID_ARGUMENT beyond; OPTINC_ERR_INTERRUPTED as progress asks. */
 OPTINC_API optinc_status optinc_simulate(const optinc_design *design,
                                          const optinc_simulate_options *options,
                                          const optinc_progress *progress, const optinc_log *log,
                                          optinc_simulate_result *result) OPTINC_WARN_UNUSED;
 
-/* The largest `value` of one of the device's values (by its name, 0 .. value_max) at which the yield
- * is still `yield_wanted`, to a relative 1/64, by bisection over the same chips. 0 if even 0 does
- * not reach it. */
+/* The largest `value` of one of the device's values (by its name, 0 .. value_max) at which the
+ * yield is still `yield_wanted` (0 .. 1), to a relative 1/64, by bisection over the same chips. 0
+ * if even 0 does not reach it. value_max > 0, and in the value's range. Errors as
+ * optinc_simulate. */
 OPTINC_API optinc_status optinc_tolerance(const optinc_design *design,
                                           const optinc_simulate_options *options, const char *name,
                                           double value_max, double yield_wanted,
@@ -400,13 +415,14 @@ typedef struct optinc_eye_digit {
 
 typedef struct optinc_eye optinc_eye;
 
+/* An unknown level or another symbol_count: OPTINC_ERR_INVALID_ARGUMENT. */
 OPTINC_API optinc_status optinc_eye_create(const optinc_design *design,
                                            const optinc_eye_options *options, const optinc_log *log,
                                            optinc_eye **eye) OPTINC_WARN_UNUSED;
 /* Safe on NULL and twice; sets *eye to NULL. */
 OPTINC_API void optinc_eye_destroy(optinc_eye **eye);
 OPTINC_API uint32_t optinc_eye_digit_count(const optinc_eye *eye);
-/* Borrowed; digit 0 is the least significant. */
+/* Borrowed, lives as long as the eye; digit 0 is the least significant, digit < the count. */
 OPTINC_API const optinc_eye_digit *optinc_eye_digit_at(const optinc_eye *eye, uint32_t digit);
 
 /* ---- Export ---- */
@@ -419,11 +435,11 @@ OPTINC_API optinc_status optinc_unit_circuits(const optinc_unit *unit,
                                               const optinc_log *log,
                                               optinc_circuit **circuits) OPTINC_WARN_UNUSED;
 
-/* JSON: everything of the circuit. SAX: a netlist (YAML) of the models optinc_mzi (in_rad, arm_a_rad,
- * arm_b_rad, loss_db), optinc_splitter (angle_rad, loss_db), optinc_shifter (phase_rad) and
- * optinc_dummy (loss_db), ports in0 .. and out0 ..; docs/optics.md has the models. TOUCHSTONE: the
- * S-matrix of cols + rows ports, inputs first, reciprocal and without reflections, at 193.414 THz.
- * SVG: a drawing, phases as colours. */
+/* JSON: everything of the circuit. SAX: a netlist (YAML) of the models optinc_mzi (in_rad,
+ * arm_a_rad, arm_b_rad, loss_db), optinc_splitter (angle_rad, loss_db), optinc_shifter (phase_rad)
+ * and optinc_dummy (loss_db), ports in0 .. and out0 ..; docs/optics.md has the models. TOUCHSTONE:
+ * the S-matrix of cols + rows ports, inputs first, reciprocal and without reflections, at 193.414
+ * THz. SVG: a drawing, phases as colours. */
 typedef enum optinc_export_format {
     OPTINC_EXPORT_JSON = 0,
     OPTINC_EXPORT_SAX = 1,
@@ -431,7 +447,8 @@ typedef enum optinc_export_format {
     OPTINC_EXPORT_SVG = 3
 } optinc_export_format;
 
-/* Writes a circuit; `device` gives the losses (NULL: none). A new file is renamed over `path`. */
+/* Writes a circuit; `device` gives the losses (NULL: none). A new file, `path` with .part behind
+ * it, is renamed over `path`; OPTINC_ERR_IO. */
 OPTINC_API optinc_status optinc_circuit_export(const optinc_circuit *circuit,
                                                const optinc_device *device,
                                                optinc_export_format format, const char *path,
@@ -445,10 +462,13 @@ typedef struct optinc_netlist_losses {
 } optinc_netlist_losses;
 
 /* Reads what optinc_circuit_export wrote as JSON or SAX netlist, by whatever hand it went since;
- * the format tells itself. A SAX netlist holds no gains (they are 1) and must be made of the three
- * models above, shifters at outputs alone, with one loss_db for all MZIs and one for all splitters.
- * A file cut short, phases outside [0, 2 pi), unknown models, loops and ports that are connected twice are
- * OPTINC_ERR_FORMAT, named in the log. losses may be NULL; `name` stands for the file there. */
+ * the format tells itself. A SAX netlist holds no gains (they are 1) and must be made of
+ * optinc_mzi, optinc_splitter and optinc_shifter, the latter at outputs alone, with one loss_db for
+ * all MZIs and one for all splitters: that of a balanced circuit, with its dummies, is refused, and
+ * of the JSON of one the dummies are left out. A file cut short, phases outside [0, 2 pi), unknown
+ * models, loops and ports that are connected twice are OPTINC_ERR_FORMAT, named in the log;
+ * OPTINC_ERR_IO, and _OVERFLOW beyond 1 GiB. bytes [size] are borrowed, losses may be NULL, `name`
+ * stands for the file in the log (NULL: "netlist"). */
 OPTINC_API optinc_status optinc_circuit_import(const char *path, const optinc_log *log,
                                                optinc_netlist_losses *losses,
                                                optinc_circuit **circuit) OPTINC_WARN_UNUSED;

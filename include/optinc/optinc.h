@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The runtime's whole public API. The toolchain's headers are onn.h, optics.h and synthesis.h. */
+/* The runtime's whole public API. The toolchain's headers are onn.h, train.h, optics.h, synthesis.h
+ * and cluster.h; synthesis.h includes all but the last. */
 #ifndef OPTINC_OPTINC_H
 #define OPTINC_OPTINC_H
 

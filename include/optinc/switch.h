@@ -11,9 +11,9 @@
 extern "C" {
 #endif
 
-/* One run of one unit (one switch of the tree) over `element_count` elements.
- * symbols [port_count][port_stride_bytes] packed at bits_in; ports port_count .. N-1 send zero_code.
- * result packed at bits_out. Buffers do not overlap. */
+/* One run of one unit (one switch of the tree) over `element_count` elements. symbols
+ * [port_count][port_stride_bytes] packed at bits_in; ports port_count .. N-1 send zero_code. result
+ * packed at bits_out. Buffers do not overlap. */
 typedef struct optinc_batch {
     const uint8_t *symbols;
     size_t port_stride_bytes;
@@ -80,9 +80,9 @@ OPTINC_API optinc_status optinc_switch_reduce(optinc_switch *sw, const uint8_t *
                                               size_t element_count, const optinc_stream *stream,
                                               uint8_t *result) OPTINC_WARN_UNUSED;
 
-/* After OPTINC_ERR_DARK: one of the inputs that were dark, as a level and the input's number among all
- * of that level's switches (level 0: the servers' ports; the last level + 1: the tree's one output).
- * Else false. */
+/* After OPTINC_ERR_DARK: one of the inputs that were dark, as a level and the input's number among
+ * all of that level's switches (level 0: the servers' ports; the last level + 1: the tree's one
+ * output). Else false. */
 OPTINC_API bool optinc_switch_dark_at(const optinc_switch *sw, optinc_place *input);
 
 OPTINC_API const optinc_design *optinc_switch_design(const optinc_switch *sw);

@@ -44,7 +44,8 @@ typedef struct optinc_design_cost {
     double area_mm2;
 } optinc_design_cost;
 
-/* One switch of the tree. */
+/* One switch of the tree. In these two options NULL as above; mzi sides not finite or negative:
+ * OPTINC_ERR_INVALID_ARGUMENT. */
 OPTINC_API optinc_status optinc_unit_cost_of(const optinc_unit *unit,
                                              const optinc_cost_options *options,
                                              optinc_design_cost *cost) OPTINC_WARN_UNUSED;
@@ -62,8 +63,8 @@ typedef struct optinc_cascade {
     optinc_variant variant;            /* of the whole */
 } optinc_cascade;
 
-/* Ports [level_count] whose product is `servers`, as equal as they can be, larger ones on top, where
- * there are fewer switches. Where no cascade serves that many servers in so many levels:
+/* Ports [level_count] whose product is `servers`, as equal as they can be, larger ones on top,
+ * where there are fewer switches. Where no cascade serves that many servers in so many levels:
  * OPTINC_ERR_INVALID_ARGUMENT, and the log names the nearest numbers that it does serve. */
 OPTINC_API optinc_status optinc_cascade_split(uint64_t servers, uint32_t level_count,
                                               const optinc_log *log,
@@ -85,9 +86,9 @@ OPTINC_API optinc_status optinc_synthesise_cascade(const optinc_cascade *cascade
                                                    const optinc_log *log,
                                                    optinc_design **design) OPTINC_WARN_UNUSED;
 
-/* The cascade of trained switches: the unit of each level trained by options [level_count], which fit
- * its spec (optinc_cascade_specs), results [level_count]. As optinc_train; a level in which cases are
- * wrong makes a design that is not exact. */
+/* The cascade of trained switches: the unit of each level trained by options [level_count], which
+ * fit its spec (optinc_cascade_specs), results [level_count]. As optinc_train; a level in which
+ * cases are wrong makes a design that is not exact. */
 OPTINC_API optinc_status optinc_train_cascade(const optinc_cascade *cascade,
                                               const optinc_train_options *options,
                                               const optinc_train_watch *watch,
@@ -95,8 +96,8 @@ OPTINC_API optinc_status optinc_train_cascade(const optinc_cascade *cascade,
                                               optinc_design **design) OPTINC_WARN_UNUSED;
 
 /* What is lost where the lower switches of a cascade round half up to B bits, as plain ones do,
- * instead of passing on their residual. All code vectors are counted as equally likely. In units of the
- * result's code. */
+ * instead of passing on their residual. All code vectors are counted as equally likely. In units of
+ * the result's code. */
 typedef struct optinc_rounding_loss {
     double wrong;   /* share of code vectors whose result is not the flat switch's */
     double mean;    /* of cascade minus flat */
@@ -108,8 +109,8 @@ typedef struct optinc_rounding_loss {
     double rms_flat;
 } optinc_rounding_loss;
 
-/* By counting, not by samples (docs/cascades.md). More than 2^B or 4,096 servers: OPTINC_ERR_OVERFLOW;
- * a variant that does not round half up: OPTINC_ERR_UNSUPPORTED. */
+/* By counting, not by samples (docs/cascades.md). More than 2^B or 4,096 servers:
+ * OPTINC_ERR_OVERFLOW; a variant that does not round half up: OPTINC_ERR_UNSUPPORTED. */
 OPTINC_API optinc_status
 optinc_cascade_rounding_loss(const optinc_cascade *cascade, const optinc_log *log,
                              optinc_rounding_loss *loss) OPTINC_WARN_UNUSED;
@@ -126,12 +127,13 @@ typedef struct optinc_fault_proof {
 } optinc_fault_proof;
 
 /* Proves what a design with servers on ports 0 .. port_count-1 returns under faults: the reference
- * (optinc_faults_total, then optinc_reference_result of the flat spec) for the servers that are left.
- * Every kind of switch that meets a fault runs all cases of its live inputs through its layers, where
- * they are no more than options->exhaustive_cases_max (0: 2^20), else they are among the cases of
- * the level's proof; together with the proofs of all levels this is the whole (docs/cascades.md).
- * Random codes go through the whole tree besides. The action OPTINC_FAULT_ERROR has no result:
- * OPTINC_ERR_UNSUPPORTED. */
+ * (optinc_faults_total, then optinc_reference_result of the flat spec) for the servers that are
+ * left. Every kind of switch that meets a fault runs all cases of its live inputs through its
+ * layers, where they are no more than options->exhaustive_cases_max (0: 2^20), else they are among
+ * the cases of the level's proof; together with the proofs of all levels this is the whole
+ * (docs/cascades.md). Random codes go through the whole tree besides. The action OPTINC_FAULT_ERROR
+ * has no result: OPTINC_ERR_UNSUPPORTED; other errors as optinc_faults_resolve. options NULL: all
+ * zero; of them exhaustive_cases_max, seed and thread_count are read. */
 OPTINC_API optinc_status optinc_verify_faults(const optinc_design *design, uint32_t port_count,
                                               const optinc_faults *faults,
                                               const optinc_verify_options *options,
@@ -208,8 +210,10 @@ typedef struct optinc_energy {
     double ring_float; /* the same with 32-bit floats */
 } optinc_energy;
 
-/* The budget of one layer; the circuit comes from options->mapping and so on, the constants from
- * options->device. layers [layer_count] of that level's unit. */
+/* The budget of every layer of a unit, layers [layer_count]: circuits as the backend photonic
+ * builds them with these options, the constants from options->device. In this function and the
+ * three below options NULL are optinc_photonic_defaults(), which have no loss and no noise; a layer
+ * that cannot be mapped so fails as optinc_circuit_create does. */
 OPTINC_API optinc_status optinc_unit_budget(const optinc_unit *unit,
                                             const optinc_photonic_options *options,
                                             const optinc_log *log,
@@ -218,16 +222,19 @@ OPTINC_API optinc_status optinc_unit_budget(const optinc_unit *unit,
 OPTINC_API optinc_status
 optinc_unit_receivers(const optinc_unit *unit, const optinc_photonic_options *options,
                       const optinc_log *log, optinc_receiver_budget *receivers) OPTINC_WARN_UNUSED;
+/* All levels of the tree; a design that is not feasible is a result, not an error. */
 OPTINC_API optinc_status optinc_design_budget(const optinc_design *design,
                                               const optinc_photonic_options *options,
                                               const optinc_log *log,
                                               optinc_budget *budget) OPTINC_WARN_UNUSED;
 
-/* The loss in `mzi_loss_db` is found to 1 %. Budgets a dozen times where the design is infeasible. */
+/* The loss in `mzi_loss_db` is found to 1 %. Budgets a dozen times where the design is
+ * infeasible. */
 OPTINC_API optinc_status optinc_design_remedies(const optinc_design *design,
                                                 const optinc_photonic_options *options,
                                                 const optinc_log *log,
                                                 optinc_remedies *remedies) OPTINC_WARN_UNUSED;
+/* `budget` is the design's (optinc_design_budget); allocates nothing. */
 OPTINC_API optinc_energy optinc_design_energy(const optinc_design *design,
                                               const optinc_device *device,
                                               const optinc_budget *budget);

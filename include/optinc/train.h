@@ -33,8 +33,9 @@ typedef enum optinc_train_start {
                                     the units' kinks over the range */
 } optinc_train_start;
 
-/* Start from optinc_train_options_default; only structure is without a default. Pointers are
- * borrowed for the call. */
+/* Start from optinc_train_options_default; only the structure (layer_count, sides) is without a
+ * default. Pointers are borrowed for the call. A field outside its range, or a structure that does
+ * not fit the spec: OPTINC_ERR_INVALID_ARGUMENT, named in the log. */
 typedef struct optinc_train_options {
     uint32_t input_merge;         /* neighbouring digits that P merges into one input: 1 .. M */
     uint32_t layer_count;         /* 1 .. OPTINC_TRAIN_LAYERS_MAX */
@@ -46,23 +47,25 @@ typedef struct optinc_train_options {
     optinc_segment_training segment_training;
     optinc_supervision supervision;
     optinc_train_start start;
-    uint32_t batch_size;       /* cases a step */
-    uint32_t epochs;           /* of the first cosine cycle */
-    uint32_t cycles_max;       /* cycles, each from half the rate before, while cases are wrong */
+    uint32_t batch_size;       /* cases a step: 1 .. 2^20 */
+    uint32_t epochs;           /* of the first cosine cycle: 1 .. 2^24 */
+    uint32_t cycles_max;       /* 1 .. 64; each from half the rate before, while cases are wrong */
     uint32_t squared_epochs;   /* squared error first, then the squared hinge */
-    uint32_t project_interval; /* steps between projections (OPTINC_SEGMENT_PROJECT) */
-    uint32_t visit_interval;   /* cases that were well right wait so many epochs; 1: no waiting */
-    uint64_t epoch_cases;      /* random cases an epoch, where all are too many; 0: all of them */
+    uint32_t project_interval; /* steps between projections (OPTINC_SEGMENT_PROJECT): >= 1 */
+    uint32_t visit_interval;   /* cases that were well right wait so many epochs; 1: no waiting, and
+                                  needed where epochs are samples */
+    uint64_t epoch_cases;      /* random cases an epoch, where all are too many; 0: all of them.
+                                  More than 2^26 an epoch: OPTINC_ERR_OVERFLOW */
     uint64_t hard_cases;       /* of these, after squared_epochs, so many are the worst met so far,
                                  and as many others differ from those in one input; 0: none, at
                                  most epoch_cases / 2 */
-    double learning_rate;
-    double margin;          /* hinge: an error beyond it counts; in (0, 0.5), units of a digit */
-    double margin_stop;     /* all right by at least this distance: stop early; > 0.5: never */
-    double wrong_weight;    /* factor on the loss of a case that is wrong; >= 1 */
+    double learning_rate;      /* (0, 1] */
+    double margin;             /* hinge: an error beyond it counts; in (0, 0.5), units of a digit */
+    double margin_stop;     /* all right by at least this distance, > 0: stop early; > 0.5: never */
+    double wrong_weight;    /* factor on the loss of a case that is wrong: 1 .. 10^6 */
     double unit_noise;      /* standard deviation on every unit, relative to its layer's full
-                                 scale; 0: none */
-    double phase_noise_rad; /* standard deviation of the angle of every MZI's rotation; 0: none */
+                                 scale: 0 .. 1; 0: none */
+    double phase_noise_rad; /* standard deviation of the angle of every MZI's rotation: 0 .. 1 */
     uint64_t seed;
     uint32_t thread_count;  /* 0: OpenMP's default; the result does not depend on it */
     const char *checkpoint; /* file; NULL: none. Written at the end, when interrupted, and every
@@ -74,8 +77,9 @@ typedef struct optinc_train_options {
     uint64_t table_cases_max;     /* make the design's table up to so many cases */
 } optinc_train_options;
 
-/* ReLU, tangent, batch 1024, 120 epochs, 3 cycles, 10 squared epochs, rate 1.2e-2, margin 0.25, stop
- * at a margin of 0.1, seed 1, table up to 2^24 cases, no checkpoint. layer_count is 0, sides NULL. */
+/* ReLU, tangent, batch 1024, 120 epochs, 3 cycles, 10 squared epochs, rate 1.2e-2, margin 0.25,
+ * stop at a margin of 0.1, seed 1, table up to 2^24 cases, no checkpoint. layer_count is 0, sides
+ * NULL. */
 OPTINC_API optinc_train_options optinc_train_options_default(void);
 
 /* "4-64-4" to sides [capacity] and their count; OPTINC_ERR_INVALID_ARGUMENT with the reason in the
@@ -97,6 +101,7 @@ typedef struct optinc_preprocessing {
     uint32_t input_count;
 } optinc_preprocessing;
 
+/* input_merge: 1 .. M */
 OPTINC_API optinc_status optinc_preprocessing_of(const optinc_spec *spec, uint32_t input_merge,
                                                  const optinc_log *log,
                                                  optinc_preprocessing *result) OPTINC_WARN_UNUSED;
@@ -139,6 +144,7 @@ typedef struct optinc_train_watch {
     void *user;
 } optinc_train_watch;
 
+/* Also of a run that was interrupted or failed: what it came to so far. */
 typedef struct optinc_train_result {
     optinc_preprocessing preprocessing;
     optinc_train_cost cost;
@@ -160,8 +166,8 @@ typedef struct optinc_train_result {
  *
  * The same options and seed give the same bits on the same kind of CPU, whatever the thread count,
  * interrupted and resumed or not. While it runs, OpenBLAS is set to one thread in this process
- * (the parallelism is over the batch); the number that was set before is restored. watch, log may
- * be NULL. */
+ * (the parallelism is over the batch); the number that was set before is restored. watch, log and
+ * result may be NULL. Errors of the checkpoint as optinc_verify's. */
 OPTINC_API optinc_status optinc_train(const optinc_spec *spec, const optinc_train_options *options,
                                       const optinc_train_watch *watch, const optinc_log *log,
                                       optinc_train_result *result,
@@ -171,8 +177,9 @@ OPTINC_API optinc_status optinc_train(const optinc_spec *spec, const optinc_trai
  * replacement answer with one digit off by one level. The digit is drawn with the weights
  * digit_weight [digits out], NULL: all alike. A level without table gets one (the reference's
  * answers, at most 2^24 cases, else OPTINC_ERR_OVERFLOW); what was wrong before stays. The proof
- * becomes exhaustive, with the table's errors (exact if there are none) and a margin of NaN. *errors, if not NULL:
- * cases of the table that are wrong afterwards. rate in [0, 1]. */
+ * becomes exhaustive, with the table's errors (exact if there are none) and a margin of NaN.
+ * *errors, if not NULL: cases of the table that are wrong afterwards. rate in [0, 1]; weights
+ * finite, >= 0, and not all 0. */
 OPTINC_API optinc_status optinc_design_inject_errors(optinc_design *design, uint32_t level,
                                                      double rate, const double *digit_weight,
                                                      uint64_t seed, const optinc_log *log,
