@@ -32,17 +32,15 @@ static const float *contribution(const oi_run *run, const oi_lane *lane)
 static void place_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
-    oi_lane *lane = oi_lane_of(run, chunk);
+    oi_lane *lane = oi_open_lane(run, chunk);
     size_t size = chunk == 0 ? run->first_elements : run->chunk_elements;
 
     lane->first = chunk == 0 ? 0 : run->first_elements + (chunk - 1) * run->chunk_elements;
     lane->count = run->args->count - lane->first < size ? run->args->count - lane->first : size;
     lane->share = oi_share_elements(lane->count, c->transport.size);
     lane->share_size = optinc_symbols_size(c->codec.bits, lane->share);
-    lane->exponents = chunk == 0 ? c->packet + OI_HEADER_SIZE : lane->packet;
-    lane->codes = c->codes[chunk % OI_CODES];
-    lane->received = c->received[chunk % OI_RECEIVED];
-    lane->reduced = c->reduced[chunk % OI_REDUCED];
+    if (chunk == 0)
+        lane->exponents = c->packet + OI_HEADER_SIZE;
 }
 
 static void add_feedback(const oi_run *run, const oi_lane *lane)
@@ -109,19 +107,13 @@ static optinc_status agree_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
     oi_lane *lane = oi_lane_of(run, chunk);
-    optinc_status status;
-    size_t blocks;
 
     place_chunk(run, chunk);
-    blocks = optinc_block_count(c->codec.block_size, lane->count);
     if (run->args->error_feedback)
         add_feedback(run, lane);
     compute_exponents(run, lane);
     oi_charge(run, &run->report.seconds_quantise);
-    run->report.bytes_sent += oi_max_bytes(c, blocks);
-    status = oi_start_max(c, oi_slot_of(chunk), lane->packet, blocks);
-    oi_charge(run, &run->report.seconds_exchange);
-    return status;
+    return oi_send_exponents(run, chunk, optinc_block_count(c->codec.block_size, lane->count));
 }
 
 /* Stage 1 of the first chunk: compares the call as well, and waits for the verdict. `fault`: what is
@@ -216,20 +208,16 @@ static optinc_status send_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
     oi_lane *lane = oi_lane_of(run, chunk);
-    optinc_status status = chunk == 0 ? OPTINC_OK : oi_wait(c, oi_slot_of(chunk));
+    optinc_status status = chunk == 0 ? OPTINC_OK : oi_await(run, chunk);
 
-    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
     oi_note_exponents(run, lane->exponents, optinc_block_count(c->codec.block_size, lane->count));
     if (run->args->error_feedback)
         keep_float_blocks(run, lane);
     quantise(run, lane);
-    run->report.bytes_sent += (uint64_t)(c->transport.size - 1) * lane->share_size;
     oi_charge(run, &run->report.seconds_quantise);
-    status = oi_start_alltoall(c, oi_slot_of(chunk), lane->codes, lane->received, lane->share_size);
-    oi_charge(run, &run->report.seconds_exchange);
-    return status;
+    return oi_send_codes(run, chunk);
 }
 
 static void reduce_share(oi_run *run, oi_lane *lane)
@@ -245,9 +233,8 @@ static optinc_status reduce_chunk(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
     oi_lane *lane = oi_lane_of(run, chunk);
-    optinc_status status = oi_wait(c, oi_slot_of(chunk));
+    optinc_status status = oi_await(run, chunk);
 
-    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
     reduce_share(run, lane);
@@ -272,9 +259,8 @@ static optinc_status finish_chunk(oi_run *run, size_t chunk)
     const optinc_allreduce_args *args = run->args;
     const optinc_result_scale scale = {args->op, c->ports, c->servers};
     oi_lane *lane = oi_lane_of(run, chunk);
-    optinc_status status = oi_wait(c, oi_slot_of(chunk));
+    optinc_status status = oi_await(run, chunk);
 
-    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
     for (size_t first = 0; first < lane->count; first += c->piece_elements) {
@@ -353,14 +339,5 @@ optinc_status optinc_allreduce(optinc_collective *collective, const optinc_allre
     status = agree_call(&run, check_arguments(collective, args));
     if (status == OPTINC_OK)
         status = pipeline(&run);
-    if (status == OPTINC_OK && collective->confirm)
-        status = oi_confirm(&run);
-    if (status == OPTINC_OK)
-        status = run.fault;
-    if (status == OPTINC_OK && run.exponent_max != OPTINC_EXPONENT_ZERO) {
-        run.report.error_bound_max = oi_run_bound(&run);
-    }
-    if (report)
-        *report = run.report;
-    return status;
+    return oi_run_end(&run, status, report);
 }

@@ -57,7 +57,7 @@ static void cut_parts(oi_run *run)
 static oi_lane *place_range(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
-    oi_lane *lane = oi_lane_of(run, chunk);
+    oi_lane *lane = oi_open_lane(run, chunk);
     size_t rest;
 
     lane->first = chunk * run->chunk_elements;
@@ -65,10 +65,6 @@ static oi_lane *place_range(oi_run *run, size_t chunk)
     lane->count = rest < run->chunk_elements ? rest : run->chunk_elements;
     lane->share = oi_round_up(lane->count, 4);
     lane->share_size = optinc_symbols_size(c->codec.bits, lane->share);
-    lane->exponents = lane->packet;
-    lane->codes = c->codes[chunk % OI_CODES];
-    lane->received = c->received[chunk % OI_RECEIVED];
-    lane->reduced = c->reduced[chunk % OI_REDUCED];
     return lane;
 }
 
@@ -81,8 +77,7 @@ static optinc_status agree_range(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
     oi_lane *lane = place_range(run, chunk);
-    size_t blocks = chunk_blocks(run, lane), size = blocks * c->transport.size;
-    optinc_status status;
+    size_t blocks = chunk_blocks(run, lane);
 
     for (uint32_t part = 0; part < c->transport.size; part++) {
         uint8_t *exponents = lane->exponents + part * blocks;
@@ -95,10 +90,7 @@ static optinc_status agree_range(oi_run *run, size_t chunk)
         oi_run_progress(run, &run->report.seconds_quantise);
     }
     oi_charge(run, &run->report.seconds_quantise);
-    run->report.bytes_sent += oi_max_bytes(c, size);
-    status = oi_start_max(c, oi_slot_of(chunk), lane->exponents, size);
-    oi_charge(run, &run->report.seconds_exchange);
-    return status;
+    return oi_send_exponents(run, chunk, blocks * c->transport.size);
 }
 
 static void quantise_part(oi_run *run, oi_lane *lane, uint32_t part)
@@ -125,19 +117,15 @@ static optinc_status send_range(oi_run *run, size_t chunk)
 {
     optinc_collective *c = run->collective;
     oi_lane *lane = oi_lane_of(run, chunk);
-    optinc_status status = oi_wait(c, oi_slot_of(chunk));
+    optinc_status status = oi_await(run, chunk);
 
-    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
     oi_note_exponents(run, lane->exponents, chunk_blocks(run, lane) * c->transport.size);
     for (uint32_t part = 0; part < c->transport.size && !c->is_gone; part++)
         quantise_part(run, lane, part);
     oi_charge(run, &run->report.seconds_quantise);
-    run->report.bytes_sent += (uint64_t)(c->transport.size - 1) * lane->share_size;
-    status = oi_start_alltoall(c, oi_slot_of(chunk), lane->codes, lane->received, lane->share_size);
-    oi_charge(run, &run->report.seconds_exchange);
-    return status;
+    return oi_send_codes(run, chunk);
 }
 
 /* Block `block` of every part in float, as far as it is marked in the part; a K-th of it at a time,
@@ -202,9 +190,8 @@ static optinc_status finish_range(oi_run *run, size_t chunk)
     const optinc_result_scale scale = {run->args->op, c->ports, c->servers};
     oi_lane *lane = oi_lane_of(run, chunk);
     size_t rank = c->transport.rank;
-    optinc_status status = oi_wait(c, oi_slot_of(chunk));
+    optinc_status status = oi_await(run, chunk);
 
-    oi_charge(run, &run->report.seconds_exchange);
     if (status != OPTINC_OK)
         return status;
     oi_switch_share(run, lane, part_first(run, (uint32_t)rank) + lane->first, lane->count);
@@ -305,13 +292,5 @@ optinc_status optinc_reduce_scatter(optinc_collective *collective,
     status = agree_call(&run, status);
     if (status == OPTINC_OK)
         status = pipeline(&run);
-    if (status == OPTINC_OK && collective->confirm)
-        status = oi_confirm(&run);
-    if (status == OPTINC_OK)
-        status = run.fault;
-    if (status == OPTINC_OK && run.exponent_max != OPTINC_EXPONENT_ZERO)
-        run.report.error_bound_max = oi_run_bound(&run);
-    if (report)
-        *report = run.report;
-    return status;
+    return oi_run_end(&run, status, report);
 }

@@ -21,6 +21,49 @@ uint32_t oi_slot_of(size_t chunk)
     return (uint32_t)(chunk % OI_LANES);
 }
 
+oi_lane *oi_open_lane(oi_run *run, size_t chunk)
+{
+    optinc_collective *c = run->collective;
+    oi_lane *lane = oi_lane_of(run, chunk);
+
+    lane->exponents = lane->packet;
+    lane->codes = c->codes[chunk % OI_CODES];
+    lane->received = c->received[chunk % OI_RECEIVED];
+    lane->reduced = c->reduced[chunk % OI_REDUCED];
+    return lane;
+}
+
+optinc_status oi_send_exponents(oi_run *run, size_t chunk, size_t size)
+{
+    optinc_collective *c = run->collective;
+    optinc_status status;
+
+    run->report.bytes_sent += oi_max_bytes(c, size);
+    status = oi_start_max(c, oi_slot_of(chunk), oi_lane_of(run, chunk)->packet, size);
+    oi_charge(run, &run->report.seconds_exchange);
+    return status;
+}
+
+optinc_status oi_send_codes(oi_run *run, size_t chunk)
+{
+    optinc_collective *c = run->collective;
+    oi_lane *lane = oi_lane_of(run, chunk);
+    optinc_status status;
+
+    run->report.bytes_sent += (uint64_t)(c->transport.size - 1) * lane->share_size;
+    status = oi_start_alltoall(c, oi_slot_of(chunk), lane->codes, lane->received, lane->share_size);
+    oi_charge(run, &run->report.seconds_exchange);
+    return status;
+}
+
+optinc_status oi_await(oi_run *run, size_t chunk)
+{
+    optinc_status status = oi_wait(run->collective, oi_slot_of(chunk));
+
+    oi_charge(run, &run->report.seconds_exchange);
+    return status;
+}
+
 void oi_note_fault(oi_run *run, optinc_status status)
 {
     if (status != OPTINC_OK && run->fault == OPTINC_OK)
@@ -91,7 +134,8 @@ void oi_switch_share(oi_run *run, oi_lane *lane, uint64_t element, size_t count)
     }
 }
 
-optinc_status oi_confirm(oi_run *run)
+/* A backend from outside may fail on one rank alone: then all ranks return its status. */
+static optinc_status confirm(oi_run *run)
 {
     optinc_collective *c = run->collective;
     uint8_t *packet = c->packet;
@@ -107,8 +151,9 @@ optinc_status oi_confirm(oi_run *run)
     return status;
 }
 
-/* Dark ports move the mean by up to bias_max steps of 2^e. */
-double oi_run_bound(const oi_run *run)
+/* The largest bound of the blocks that have been noted. Dark ports move the mean by up to bias_max
+ * steps of 2^e. */
+static double largest_bound(const oi_run *run)
 {
     const optinc_collective *c = run->collective;
     const optinc_result_scale scale = {run->args->op, c->ports, c->servers};
@@ -118,4 +163,17 @@ double oi_run_bound(const oi_run *run)
     if (run->args->op == OPTINC_SUM)
         bias *= c->servers;
     return bias + optinc_error_bound(&c->codec, c->switch_stochastic, &scale, run->exponent_max);
+}
+
+optinc_status oi_run_end(oi_run *run, optinc_status status, optinc_allreduce_report *report)
+{
+    if (status == OPTINC_OK && run->collective->confirm)
+        status = confirm(run);
+    if (status == OPTINC_OK)
+        status = run->fault;
+    if (status == OPTINC_OK && run->exponent_max != OPTINC_EXPONENT_ZERO)
+        run->report.error_bound_max = largest_bound(run);
+    if (report)
+        *report = run->report;
+    return status;
 }

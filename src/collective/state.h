@@ -141,6 +141,13 @@ optinc_status oi_reduce_float_blocks(oi_run *run, oi_lane *lane, uint32_t slot, 
 
 oi_lane *oi_lane_of(oi_run *run, size_t chunk);
 uint32_t oi_slot_of(size_t chunk);
+/* The lane of a chunk that begins, with its buffers. */
+oi_lane *oi_open_lane(oi_run *run, size_t chunk);
+/* What ends the stages: the MAX of the lane's exponents [size], the alltoall of its codes; and the wait
+ * that the next stage begins with. */
+optinc_status oi_send_exponents(oi_run *run, size_t chunk, size_t size) OPTINC_WARN_UNUSED;
+optinc_status oi_send_codes(oi_run *run, size_t chunk) OPTINC_WARN_UNUSED;
+optinc_status oi_await(oi_run *run, size_t chunk) OPTINC_WARN_UNUSED;
 /* The first failure of codec or switch. The rank goes on with the protocol, so that the others are
  * not left waiting, and fails at the end. */
 void oi_note_fault(oi_run *run, optinc_status status);
@@ -154,10 +161,10 @@ uint64_t oi_max_bytes(const optinc_collective *collective, size_t size);
 void oi_note_exponents(oi_run *run, const uint8_t *exponents, size_t blocks);
 /* This rank is the switch for `count` elements; the first is number `element` of the message. */
 void oi_switch_share(oi_run *run, oi_lane *lane, uint64_t element, size_t count);
-/* A backend from outside may fail on one rank alone: then all ranks return its status. */
-optinc_status oi_confirm(oi_run *run) OPTINC_WARN_UNUSED;
-/* The largest bound of the blocks that have been noted. */
-double oi_run_bound(const oi_run *run);
+/* What the call returns, from what its pipeline did; completes the report, and copies it out unless
+ * that is NULL. */
+optinc_status oi_run_end(oi_run *run, optinc_status status,
+                         optinc_allreduce_report *report) OPTINC_WARN_UNUSED;
 
 double oi_seconds(void); /* monotonic */
 
