@@ -3,7 +3,7 @@
  * bytes how much of it is left; an odd length makes the checksum right again, so that what lies
  * behind it is reached. No crash, and a file that was changed and not signed anew is refused. */
 #define _GNU_SOURCE
-#include "design/crc64.h"
+#include "fuzz/seal.h"
 #include "onn/train_internal.h"
 
 #include <stdio.h>
@@ -67,17 +67,6 @@ static size_t good_checkpoint(uint8_t *bytes)
     return size;
 }
 
-static void sign(uint8_t *bytes, size_t size)
-{
-    static oi_crc64 crc;
-    uint64_t value;
-
-    oi_crc64_begin(&crc);
-    oi_crc64_update(&crc, bytes, size - sizeof value);
-    value = oi_crc64_end(&crc);
-    memcpy(bytes + size - sizeof value, &value, sizeof value);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
@@ -100,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
     for (size_t i = 2; i + 3 <= input_size && size > 0; i += 3)
         bytes[(input[i] | (size_t)input[i + 1] << 8) % size] ^= input[i + 2];
     if (input_size % 2 == 1 && size > sizeof(uint64_t))
-        sign(bytes, size);
+        seal(bytes, size);
 
     require(file >= 0 && write(file, bytes, size) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);

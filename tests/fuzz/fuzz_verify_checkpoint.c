@@ -3,7 +3,7 @@
  * what lies behind the checksum is reached; bit 1, the run asked for has random cases. No crash; what
  * is accepted is plausible, and comes out of a save and a load as it went in. */
 #define _GNU_SOURCE
-#include "design/crc64.h"
+#include "fuzz/seal.h"
 #include "onn/prove.h"
 
 #include <stdio.h>
@@ -19,17 +19,6 @@ static void require(bool holds)
 {
     if (!holds)
         abort();
-}
-
-static void sign(uint8_t *bytes, size_t size)
-{
-    static oi_crc64 crc;
-    uint64_t value;
-
-    oi_crc64_begin(&crc);
-    oi_crc64_update(&crc, bytes, size - sizeof value);
-    value = oi_crc64_end(&crc);
-    memcpy(bytes + size - sizeof value, &value, sizeof value);
 }
 
 static void check(const oi_case_range *range, const oi_case_tally *tally)
@@ -69,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
         return 0;
     memcpy(bytes, input + 1, size);
     if (input[0] & 1 && size > sizeof(uint64_t))
-        sign(bytes, size);
+        seal(bytes, size);
     range.random = input[0] & 2;
     range.seed = range.random ? 7 : 0;
     file = memfd_create("checkpoint", 0);

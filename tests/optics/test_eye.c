@@ -12,30 +12,9 @@
 
 #include <cmocka.h>
 
+#include "line_design.h"
 #include "optinc/onn.h"
 #include "optinc/optics.h"
-
-static optinc_design *line_design(void)
-{
-    static const double weight[1] = {1}, bias[1] = {0.25};
-    const optinc_layer layer = {.rows = 1, .cols = 1, .weight = weight, .bias = bias};
-    const optinc_input input = {.digit_count = 1, .scale = 1};
-    optinc_unit unit = {.method = OPTINC_METHOD_TRAINED,
-                        .input_count = 1,
-                        .inputs = &input,
-                        .layer_count = 1,
-                        .layers = &layer};
-    optinc_design *design = NULL;
-
-    assert_int_equal(optinc_spec_single(2, 2, OPTINC_VARIANT_HALF_UP, NULL, &unit.spec), OPTINC_OK);
-    assert_int_equal(optinc_design_create(&unit, 1, NULL, &design), OPTINC_OK);
-    return design;
-}
-
-static double tail(double x)
-{
-    return 0.5 * erfc(x / sqrt(2));
-}
 
 static double noise_for(double sigma_y, double rate_gbaud)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrices that the tests of this room share, [side, side] interleaved complex. */
+/* Matrices that the tests of this room share, [side, side] interleaved complex but where it says
+ * other. */
 #ifndef TEST_UNITARY_H
 #define TEST_UNITARY_H
 
@@ -90,6 +91,21 @@ static inline double *matrix_haar(uint32_t side, uint64_t seed, double imaginary
             norm += row[i] * row[i];
         for (size_t i = 0; i < row_size; i++)
             row[i] /= sqrt(norm);
+    }
+    return m;
+}
+
+/* Real, [rows, cols], not interleaved. */
+static inline double *matrix_gaussian(uint32_t rows, uint32_t cols, uint64_t seed)
+{
+    double *m = calloc((size_t)rows * cols + 1, sizeof *m), pair[2];
+
+    for (size_t i = 0; i < (size_t)rows * cols; i++) {
+        uint32_t word[4];
+
+        oi_philox(seed, 1, i, OI_PURPOSE_TEST, word);
+        oi_normal_pair(word, pair);
+        m[i] = pair[0];
     }
     return m;
 }

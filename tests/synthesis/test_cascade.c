@@ -34,7 +34,7 @@ static optinc_design *make(const optinc_cascade *cascade, optinc_activation acti
     return design;
 }
 
-/* Issue 5: 16 servers at 8 bits in five switches of at most 1,400 MZIs together. */
+/* 16 servers at 8 bits in five switches of at most 1,400 MZIs together. */
 static void test_16_servers(void **state)
 {
     const optinc_cascade cascade = {.ports = {4, 4}, .level_count = 2, .bits = 8};
