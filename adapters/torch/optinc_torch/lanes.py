@@ -7,10 +7,12 @@ the same order everywhere, while the jobs of two lanes overlap: one is quantised
 codes travel.
 """
 
+import atexit
 import hashlib
 import json
 import queue
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Sequence
 
@@ -22,6 +24,7 @@ from optinc_torch.errors import Error
 from optinc_torch.photonic import Photonic, checked
 
 _TEXT_SIZE = 1024
+_EXIT_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Lanes:
                                           daemon=True) for lane in self._lanes]
         for worker in self._workers:
             worker.start()
+        _open.add(self)
 
     def submit(self, job: Callable[[Lane, torch.futures.Future], None],
                devices: Sequence[torch.device] = ()) -> torch.futures.Future:
@@ -121,6 +125,27 @@ class Lanes:
                 lane.jobs.put(None)
                 worker.join()
             lane.collective.close()
+        _open.discard(self)
+
+    def end_with_the_interpreter(self) -> None:
+        """As close(), for a program that forgot it; a lane that waits for a rank that has gone is
+        left as it is."""
+        for lane in self._lanes:
+            lane.jobs.put(None)
+        for lane, worker in zip(self._lanes, self._workers):
+            worker.join(_EXIT_PATIENCE_S)
+            if not worker.is_alive():
+                lane.collective.close()
+
+
+_open: "weakref.WeakSet[Lanes]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end() -> None:
+    """A thread of ours that the interpreter cuts off in PyTorch's code would abort the program."""
+    for lanes in list(_open):
+        lanes.end_with_the_interpreter()
 
 
 def _exchange_texts(group: Any, text: str) -> list[str]:

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs as they are under `-m optinc_torch.run` (plain_job.py)."""
+
+import contextlib
+import io
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import harness
+
+_JOB = Path(__file__).with_name("plain_job.py")
+harness.preload(["optinc_torch.fsdp", "torch.distributed.algorithms.ddp_comm_hooks.default_hooks"])
+
+
+class Done(NamedTuple):
+    """What a rank said, and how it ended."""
+
+    stdout: str
+    stderr: str
+    returncode: int
+
+
+def _rank(arguments: list[str], environment: dict[str, str]) -> Done:
+    """`python ARGUMENTS`, in a process of its own that has imported torch already."""
+    os.environ |= environment
+    stdout, stderr, code = io.StringIO(), io.StringIO(), 0
+    sys.argv = arguments[1:] if arguments[0] == "-m" else arguments
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        try:
+            if arguments[0] == "-m":
+                runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+            else:
+                runpy.run_path(arguments[0], run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        except Exception as error:  # noqa: BLE001 - what the interpreter would print
+            code = 1
+            print(error, file=stderr)
+    return Done(stdout.getvalue(), stderr.getvalue(), code)
+
+
+def run(workers, *arguments, environment=None):
+    """Rank 0 of a job."""
+    return harness.run(workers, _rank, [str(argument) for argument in arguments],
+                       environment or {}, initialise=False, timeout_s=100.0)[0]
+
+
+def digest(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    return re.search(r"digest (\w+)", done.stdout).group(1)
+
+
+def through_the_switch(done):
+    return [int(count.replace(",", "")) for count in
+            re.findall(r"elements through the switch +([0-9,]+)", done.stderr)]
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_a_job_as_it_is_trains_as_one_that_asks_for_the_switch(designs, kind):
+    design = designs / "4x8.safetensors"
+    explicit = run(3, _JOB, f"{kind}-explicit", design)
+    as_it_is = run(3, "-m", "optinc_torch.run", "--design", design, _JOB, kind)
+    without = run(3, _JOB, kind)
+    assert digest(as_it_is) == digest(explicit) != digest(without)
+    counts = through_the_switch(as_it_is)
+    assert len(counts) == 1
+    if kind == "ddp":
+        assert counts == [6 * (30 * 200 + 200 + 200 * 5 + 5)]
+    assert not through_the_switch(without)
+
+
+def test_without_a_file_the_constructed_switch_is_made(designs):
+    design = str(designs / "4x4.safetensors")
+    named = run(3, "-m", "optinc_torch.run", _JOB, "ddp", environment={"OPTINC_DESIGN": design})
+    made = run(3, "-m", "optinc_torch.run", "--bits", "4", _JOB, "ddp")
+    eight = run(3, "-m", "optinc_torch.run", _JOB, "ddp")
+    assert digest(named) == digest(made) != digest(eight)
+
+
+def test_a_hook_of_its_own_stays():
+    done = run(2, "-m", "optinc_torch.run", _JOB, "ddp-own-hook")
+    assert digest(done) == digest(run(2, _JOB, "ddp-own-hook"))
+    assert "not through the switch, as it has the program's own hook" in done.stderr
+
+
+def test_one_rank_is_left_alone():
+    done = run(1, "-m", "optinc_torch.run", _JOB, "ddp")
+    assert digest(done) == digest(run(1, _JOB, "ddp"))
+    assert "not through the switch, as it has one rank" in done.stderr
+
+
+def test_options_reach_the_hook():
+    done = run(2, "-m", "optinc_torch.run", "--warm-up-steps", "2", "--exclude", "*.bias",
+               "--measure-every", "1", _JOB, "ddp")
+    digest(done)
+    weights, biases = 30 * 200 + 200 * 5, 205
+    assert through_the_switch(done) == [4 * weights]
+    assert re.search(rf"averaged in float32 +{2 * weights + 6 * biases:,}\n", done.stderr)
+    bound, error = (float(re.search(rf"{text} +(\S+)\n", done.stderr).group(1)) for text in
+                    ("largest bound of a gradient error", "largest error measured"))
+    assert 0 < error <= bound
+
+
+def test_nothing_to_average_is_told_and_the_exit_code_is_the_programs():
+    done = run(1, "-m", "optinc_torch.run", _JOB, "none", "x", "7")
+    assert "nothing went through the switch" in done.stderr
+    assert done.returncode == 7
+
+
+def test_under_torchrun():
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", "optinc_torch.run", str(_JOB), "ddp"], capture_output=True, text=True, timeout=200,
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"})
+    assert digest(done) == digest(run(2, "-m", "optinc_torch.run", _JOB, "ddp"))
+    assert through_the_switch(done)
+
+
+def test_a_module_can_be_named():
+    done = run(2, "-m", "optinc_torch.run", "--quiet", "-m", "plain_job", "ddp")
+    assert digest(done) == digest(run(2, "-m", "optinc_torch.run", _JOB, "ddp"))
+    assert "optinc:" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments,message", [
+    (["/nowhere/train.py"], "/nowhere/train.py: no such program"),
+    (["--warm-up-steps", "-1", _JOB, "ddp"], "0 or more were expected"),
+    (["--design", "/nowhere/at.all", _JOB, "ddp"], "/nowhere/at.all"),
+    (["--bits", "7", _JOB, "ddp"], "7"),
+    (["--rounding", "up", _JOB, "ddp"], "invalid choice: 'up'"),
+])
+def test_what_cannot_be_used_is_told(arguments, message):
+    done = run(2, "-m", "optinc_torch.run", *arguments)
+    assert done.returncode != 0
+    assert message in done.stderr, done.stderr
