@@ -218,6 +218,20 @@ static bool check_lists(const bench_request *request)
     return true;
 }
 
+static bool is_one(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value && value[0] == '1';
+}
+
+/* As Open MPI's mpirun decides, which would say so on a page of its own. */
+static bool is_root_refused(void)
+{
+    return geteuid() == 0 &&
+           !(is_one("OMPI_ALLOW_RUN_AS_ROOT") && is_one("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"));
+}
+
 static int bench(const bench_request *request)
 {
     char path[PATH_MAX], launcher[4096], rounds[24], *words[WORDS_MAX];
@@ -232,6 +246,11 @@ static int bench(const bench_request *request)
         return cli_error(
             "the program of the ranks, ranks_mpi, is not here: build with Open MPI, or "
             "name it with --program");
+    if (!request->launcher && is_root_refused())
+        return cli_error(
+            "Open MPI starts nothing for root unless asked to: run this as another user or, where "
+            "root is meant (a container), with OMPI_ALLOW_RUN_AS_ROOT=1 and "
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 in the environment");
     snprintf(rounds, sizeof rounds, "%llu", (unsigned long long)request->rounds);
     if ((request->launcher
              ? snprintf(launcher, sizeof launcher, "%s", request->launcher)
@@ -283,10 +302,13 @@ static int run(int argc, char **argv)
     };
     const cli_syntax syntax = {
         .usage = "bench [OPTIONS]",
-        .text = "Measures our all-reduce of float32 beside the MPI's own, in turn, on MPI ranks: "
-                "time (of the slowest rank), best time, algorithm and bus bandwidth, the largest "
-                "error against the exact sum and what is promised. ratio: above 1, the first line "
-                "of its size is faster. bench/network/run does the same over links of a set rate.",
+        .text =
+            "Measures our all-reduce of float32 beside the MPI's own, in turn, on MPI ranks: "
+            "time (of the slowest rank), best time, algorithm and bus bandwidth, the largest "
+            "error against the exact sum and what is promised. ratio: above 1, the first line "
+            "of its size is faster. bench/network/run does the same over links of a set rate. As "
+            "root, Open MPI wants OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+            "in the environment.",
         .example = "optinc bench --ranks 4 --bytes 1048576 --bits 8,4",
         .options = options,
         .option_count = sizeof options / sizeof options[0],

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import unittest
+import unittest.mock
 
 from common import ProgramTest
 
@@ -46,6 +47,19 @@ class Bench(ProgramTest):
             code, _out, err = self.run_program("bench", *arguments)
             self.assertEqual(code, 2, arguments)
             self.assertIn(text, err)
+
+    @unittest.skipIf(os.geteuid(), "about root")
+    def test_root_has_to_ask(self):
+        for allowed, asked in (({}, False), ({"": "1"}, False), ({"": "1", "_CONFIRM": "0"}, False),
+                               ({"": "1", "_CONFIRM": "1"}, True)):
+            variables = {f"OMPI_ALLOW_RUN_AS_ROOT{name}": value for name, value in allowed.items()}
+            with unittest.mock.patch.dict(os.environ, {"PATH": self.path("empty"), **variables}):
+                for name in {"", "_CONFIRM"} - set(allowed):
+                    os.environ.pop(f"OMPI_ALLOW_RUN_AS_ROOT{name}", None)
+                code, _out, err = self.run_program("bench", "--program", self.ranks())
+            self.assertEqual(code, 2)
+            self.assertIn("mpirun.openmpi cannot be started" if asked else
+                          "OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", err)
 
 
 if __name__ == "__main__":
