@@ -448,7 +448,7 @@ typedef enum optinc_export_format {
 } optinc_export_format;
 
 /* Writes a circuit; `device` gives the losses (NULL: none). A new file, `path` with .part behind
- * it, is renamed over `path`; OPTINC_ERR_IO. */
+ * it, is renamed over `path`, which must not be there or be a regular file; OPTINC_ERR_IO. */
 OPTINC_API optinc_status optinc_circuit_export(const optinc_circuit *circuit,
                                                const optinc_device *device,
                                                optinc_export_format format, const char *path,

@@ -70,9 +70,14 @@ optinc_status oi_sealed_save(const char *path,
                              const void *user, const optinc_log *log)
 {
     size_t size = strlen(path) + 32;
-    char *name = oi_allocate(size, 1);
+    struct stat about;
     optinc_status status;
+    char *name;
 
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) /* root could replace a device */
+        return oi_fail(log, OPTINC_ERR_IO,
+                       "checkpoint %s: cannot be written, expected a regular file", path);
+    name = oi_allocate(size, 1);
     if (!name)
         return oi_fail(log, OPTINC_ERR_OUT_OF_MEMORY, "checkpoint %s: no memory", path);
     snprintf(name, size, "%s.%ld.new", path, (long)getpid());

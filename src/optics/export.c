@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L /* stat */
 #include "optics/export.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -289,6 +291,7 @@ optinc_status optinc_circuit_export(const optinc_circuit *circuit, const optinc_
     static const writer writers[] = {oi_export_json, oi_export_sax, oi_export_touchstone,
                                      oi_export_svg};
     const optinc_device ideal = optinc_device_ideal();
+    struct stat about;
     optinc_status status;
     size_t length;
     char *part;
@@ -299,6 +302,8 @@ optinc_status optinc_circuit_export(const optinc_circuit *circuit, const optinc_
         return OPTINC_ERR_INVALID_ARGUMENT;
     if (device && optinc_device_check(device, log))
         return OPTINC_ERR_INVALID_ARGUMENT;
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) /* root could replace a device */
+        return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be written, expected a regular file", path);
     length = strlen(path);
     part = oi_allocate(length + 6, 1);
     if (!part)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """optinc simulate and optinc export."""
 import json
+import os
 import pathlib
 import re
+import stat
 import unittest
 import xml.etree.ElementTree
 
@@ -200,6 +202,9 @@ class Light(ProgramTest):
         self.bad("export", self.design, "--layer", 6, "-o", self.path("x"), says=["expected 1 to 5 as in"])
         self.bad("export", self.design, "--level", 3, "-o", self.path("x"), says=["found 3, expected 0 to 0"])
         self.bad("export", self.design, "-o", self.path("no/such/x"), says=["no/such/x"])
+        os.mkfifo(self.path("pipe.layer1"))
+        self.bad("export", self.design, "-o", self.path("pipe"), says=["pipe.layer1", "expected a regular file"])
+        self.assertTrue(stat.S_ISFIFO(os.stat(self.path("pipe.layer1")).st_mode))
         self.bad("export", self.design, says=["--output is missing"])
 
     def test_netlists_come_back(self):

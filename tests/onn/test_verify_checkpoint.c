@@ -6,6 +6,7 @@
 #include "verify_common.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CASES 28561u /* N=4, B=8 */
@@ -239,6 +240,7 @@ static void test_other_runs_are_refused(void **state)
         .path = f->path, .design_checksum = optinc_design_checksum(design), .level = 1};
     const oi_case_range range = {.random = true, .seed = 3, .count = 2000};
     const oi_case_tally empty = {.margin_min = 0.5};
+    struct stat about;
 
     remove(f->path);
     options.resume = true;
@@ -268,6 +270,11 @@ static void test_other_runs_are_refused(void **state)
     expect_failure(f, &options, OPTINC_ERR_IO, "expected a regular file");
     options.checkpoint = "/tmp/no such folder/x";
     expect_failure(f, &options, OPTINC_ERR_IO, "cannot be created");
+    remove(f->path); /* what is no file is not replaced by one, whoever may do so */
+    assert_int_equal(mkfifo(f->path, 0600), 0);
+    assert_int_equal(oi_case_checkpoint_save(&level, &range, &empty, NULL), OPTINC_ERR_IO);
+    assert_int_equal(stat(f->path, &about), 0);
+    assert_true(S_ISFIFO(about.st_mode));
     optinc_design_destroy(&another);
 }
 
