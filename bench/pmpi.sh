@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # pmpi.sh [RANKS [bench_pmpi's options]]: what liboptinc_pmpi costs the calls that it passes on, among
 # ranks of this machine, under Open MPI.
+#
+#   bench/pmpi.sh 2
+case "${1:-}" in --help|-h) sed -n '3,6s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/release

@@ -203,11 +203,15 @@ static void print_head(const inspect_request *request, const optinc_design *desi
 {
     printf(
         "design    %s\nservers   %u\nbits      %u (%u PAM4 symbols)\nmethod    %s\nvariant   %s\n"
-        "checksum  %016" PRIx64 "\nseed      %" PRIu64 "\n",
+        "checksum  %016" PRIx64 "\nseed      %" PRIu64 "%s\n",
         request->path, optinc_design_ports(design), optinc_design_bits(design),
         optinc_design_bits(design) / 2, cli_method_name(optinc_design_unit(design, 0)->method),
         cli_variant_name(optinc_design_flat_spec(design).variant), optinc_design_checksum(design),
-        optinc_design_unit(design, 0)->seed);
+        optinc_design_unit(design, 0)->seed,
+        optinc_design_unit(design, 0)->method == OPTINC_METHOD_CONSTRUCTED &&
+                optinc_design_exact(design) && optinc_design_unit(design, 0)->seed == 0
+            ? " (the construction draws no random numbers)"
+            : "");
     for (uint32_t level = 0; level < optinc_design_level_count(design); level++) {
         const optinc_unit *unit = optinc_design_unit(design, level);
         char text[CLI_PROOF_TEXT_SIZE];

@@ -54,8 +54,11 @@ static json_t *json_row(const scale_request *request, const char *name, uint64_t
 static void print_row(const scale_request *request, const char *name, uint64_t servers,
                       const optinc_cluster_time *time, double ring_s)
 {
-    printf("%9" PRIu64 "  %-17s  %14.0f  %12.6g  %8.4f", servers, name, time->bytes_per_server,
-           time->time_s * 1e3, ring_s > 0 ? time->time_s / ring_s : 1.0);
+    char count[2][CLI_COUNT_TEXT_SIZE];
+
+    printf("%9s  %-17s  %18s  %12.6g  %8.4f", cli_count_text(servers, count[0]), name,
+           cli_count_text((uint64_t)time->bytes_per_server, count[1]), time->time_s * 1e3,
+           ring_s > 0 ? time->time_s / ring_s : 1.0);
     if (request->compute_ms >= 0)
         printf("  %12.6g", 1e3 * optinc_cluster_step_s(request->compute_ms * 1e-3, time->time_s,
                                                        request->overlap));
@@ -64,7 +67,7 @@ static void print_row(const scale_request *request, const char *name, uint64_t s
 
 static void print_head(const scale_request *request)
 {
-    printf("  servers  collective         bytes/server       time ms   of ring%s\n",
+    printf("  servers  collective             bytes/server       time ms   of ring%s\n",
            request->compute_ms >= 0 ? "       step ms" : "");
 }
 

@@ -119,6 +119,15 @@ class WrongUse(ProgramTest):
         err = self.bad("verify", "\x1b[2Jx")
         self.assertNotIn("\x1b", err)
 
+    def test_tables_and_seeds_are_readable(self):
+        self.assertRegex(self.good("scale", "--servers", 1024), r"1,024  ring +134,086,656 ")
+        self.assertIn("seed      0 (the construction draws no random numbers)",
+                      self.good("inspect", self.design()))
+        path = self.path("wrong")
+        self.run_program("design", "--servers", 4, "--bits", 8, "--method", "constructed",
+                         "--error-rate", 0.01, "--seed", 7, "-o", path)
+        self.assertNotIn("draws no random numbers", self.good("inspect", path))
+
     def test_full_stdout(self):
         with open("/dev/full", "w", encoding="ascii") as full:
             for arguments in [["--help"], ["--version"], ["design", "--help"]]:
