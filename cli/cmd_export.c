@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "describe.h"
+#include "optinc/layout.h"
 #include "photonic.h"
 
 typedef struct export_request {
@@ -19,7 +20,8 @@ typedef struct export_request {
     bool json;
 } export_request;
 
-static const char *const formats[] = {"json", "sax", "touchstone", "svg", NULL};
+static const char *const formats[] = {"json", "sax", "touchstone", "svg", "gds", NULL};
+#define GDS 4
 
 /* OUT for a layer asked for by --layer; else OUT with .layerN before its extension. */
 static char *layer_path(const char *output, uint32_t layer, bool single)
@@ -62,6 +64,80 @@ static optinc_status export_layer(const export_request *request, const optinc_ci
     return status;
 }
 
+/* What the floor plan of a layer, or of all, comes to. */
+static void print_plan(const char *what, const optinc_layout_info *info, double crossing_loss_db)
+{
+    printf("%-14s %zu MZIs of %.6g mm2 in circuits of %.6g mm2, %llu crossings", what,
+           info->mzi_count, info->mzi_area_mm2, info->circuit_area_mm2,
+           (unsigned long long)info->crossing_count);
+    if (info->crossing_count)
+        printf(", up to %u on a way (%.4g dB)", info->path_crossings_max,
+               info->path_crossings_max * crossing_loss_db);
+    putchar('\n');
+}
+
+static json_t *plan_json(const optinc_layout_info *info, double crossing_loss_db)
+{
+    json_t *row = json_object();
+
+    cli_json_set(row, "mzis", cli_json_count(info->mzi_count));
+    cli_json_set(row, "splitters", cli_json_count(info->splitter_count));
+    cli_json_set(row, "crossings", cli_json_count(info->crossing_count));
+    cli_json_set(row, "path_crossings_max", cli_json_count(info->path_crossings_max));
+    cli_json_set(row, "crossing_loss_db_max",
+                 cli_json_number(info->path_crossings_max * crossing_loss_db));
+    cli_json_set(row, "mzi_area_mm2", cli_json_number(info->mzi_area_mm2));
+    cli_json_set(row, "circuit_area_mm2", cli_json_number(info->circuit_area_mm2));
+    cli_json_set(row, "length_mm", cli_json_number(info->length_mm));
+    cli_json_set(row, "width_mm", cli_json_number(info->width_mm));
+    return row;
+}
+
+/* One file for all layers, or for the one asked for. */
+static optinc_status export_plan(const export_request *request, const optinc_unit *unit,
+                                 const optinc_circuit *const *circuits, json_t *files)
+{
+    uint32_t first = request->layer ? (uint32_t)request->layer - 1 : 0;
+    uint32_t count = request->layer ? 1 : unit->layer_count;
+    double crossing_db = request->options.device.crossing_loss_db;
+    optinc_layout_info layers[OPTINC_LAYERS_MAX], total;
+    char name[33], what[24];
+    const optinc_layout_options options = {.name = name,
+                                           .device = &request->options.device,
+                                           .spec = request->layer ? NULL : &unit->spec,
+                                           .layer_first = first + 1};
+    json_t *row, *rows = json_array();
+    optinc_status status;
+
+    snprintf(name, sizeof name, "OPTINC_N%u_B%u_LEVEL%u", unit->spec.ports, unit->spec.bits_in,
+             (unsigned)request->level);
+    status = optinc_layout_export(circuits + first, count, &options, request->output, &cli_log,
+                                  layers, &total);
+    if (status) {
+        json_decref(rows);
+        return status;
+    }
+    for (uint32_t l = 0; l < count; l++) {
+        row = plan_json(&layers[l], crossing_db);
+        cli_json_set(row, "layer", cli_json_count(first + l + 1));
+        json_array_append_new(rows, row);
+        snprintf(what, sizeof what, "layer %u", first + l + 1);
+        if (!request->json)
+            print_plan(what, &layers[l], crossing_db);
+    }
+    if (!request->json) {
+        if (count > 1)
+            print_plan("all", &total, crossing_db);
+        printf("chip           %.6g x %.6g mm: %s\n", total.length_mm, total.width_mm,
+               request->output);
+    }
+    row = plan_json(&total, crossing_db);
+    cli_json_set(row, "path", json_string(request->output));
+    cli_json_set(row, "layers", rows);
+    json_array_append_new(files, row);
+    return OPTINC_OK;
+}
+
 static optinc_status export_unit(const export_request *request, const optinc_unit *unit,
                                  json_t *files)
 {
@@ -76,8 +152,10 @@ static optinc_status export_unit(const export_request *request, const optinc_uni
     status = optinc_unit_circuits(unit, &request->options, &cli_log, circuits);
     if (status)
         return status;
+    if (request->format == GDS)
+        status = export_plan(request, unit, (const optinc_circuit *const *)circuits, files);
     for (uint32_t l = 0; l < unit->layer_count; l++) {
-        if (!status && (request->layer == 0 || request->layer == l + 1))
+        if (!status && request->format != GDS && (request->layer == 0 || request->layer == l + 1))
             status = export_layer(request, circuits[l], l + 1, files);
         optinc_circuit_destroy(&circuits[l]);
     }
@@ -127,19 +205,22 @@ static int run(int argc, char **argv)
 
     options[count++] = cli_choice(
         "--format", &request.format, formats,
-        "json: all of it; sax: a netlist; touchstone: the S-matrix; svg: a drawing; default json");
+        "json: all of it; sax: a netlist; touchstone: the S-matrix; svg: a drawing; gds: one floor "
+        "plan of all layers; default json");
     options[count++] = cli_count("--layer", &request.layer, "L", 1, OPTINC_LAYERS_MAX,
                                  "this layer alone, from 1, into OUT; default all");
     options[count++] = cli_count("--level", &request.level, "L", 0, 7,
                                  "level of a cascade, 0 next to the servers; default 0");
     options[count++] = cli_output_option(
-        &request.output, "OUT", "where to; without --layer, layer 2 of a.json is a.layer2.json");
+        &request.output, "OUT",
+        "where to; without --layer, layer 2 of a.json is a.layer2.json (gds: all in OUT)");
     options[count++] = cli_json_option(&request.json);
     switch (cli_parse(
         &(cli_syntax){
-            .usage = "export DESIGN [--format json|sax|touchstone|svg] -o OUT [OPTIONS]",
-            .text = "Writes the circuit of every layer for other tools. Losses are those of "
-                    "--device; other faults are a chip's and not exported.",
+            .usage = "export DESIGN [--format json|sax|touchstone|svg|gds] -o OUT [OPTIONS]",
+            .text =
+                "Writes the circuit of every layer for other tools. Losses and sizes are those of "
+                "--device; other faults are a chip's and not exported.",
             .example = "optinc export switch.safetensors --format sax --layer 1 -o layer1.yaml",
             .options = options,
             .option_count = count,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The runtime's whole public API. The toolchain's headers are onn.h, train.h, optics.h, synthesis.h
- * and cluster.h; synthesis.h includes all but the last. */
+/* The runtime's whole public API. The toolchain's headers are onn.h, train.h, optics.h, synthesis.h,
+ * layout.h and cluster.h; synthesis.h includes all but the last two. */
 #ifndef OPTINC_OPTINC_H
 #define OPTINC_OPTINC_H
 

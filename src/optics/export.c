@@ -283,28 +283,19 @@ optinc_status oi_export_touchstone(const optinc_circuit *circuit, const optinc_d
     return status;
 }
 
-optinc_status optinc_circuit_export(const optinc_circuit *circuit, const optinc_device *device,
-                                    optinc_export_format format, const char *path,
-                                    const optinc_log *log)
+optinc_status oi_replace_file(const char *path,
+                              optinc_status (*write)(const void *user, FILE *file),
+                              const void *user, const optinc_log *log)
 {
-    typedef optinc_status (*writer)(const optinc_circuit *, const optinc_device *, FILE *);
-    static const writer writers[] = {oi_export_json, oi_export_sax, oi_export_touchstone,
-                                     oi_export_svg};
-    const optinc_device ideal = optinc_device_ideal();
+    size_t length = strlen(path);
     struct stat about;
     optinc_status status;
-    size_t length;
+    bool broken;
     char *part;
     FILE *file;
-    bool broken;
 
-    if (!circuit || !path || (unsigned)format > OPTINC_EXPORT_SVG)
-        return OPTINC_ERR_INVALID_ARGUMENT;
-    if (device && optinc_device_check(device, log))
-        return OPTINC_ERR_INVALID_ARGUMENT;
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) /* root could replace a device */
         return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be written, expected a regular file", path);
-    length = strlen(path);
     part = oi_allocate(length + 6, 1);
     if (!part)
         return OPTINC_ERR_OUT_OF_MEMORY;
@@ -314,7 +305,7 @@ optinc_status optinc_circuit_export(const optinc_circuit *circuit, const optinc_
     if (!file) {
         status = oi_fail(log, OPTINC_ERR_IO, "%s: cannot be created", part);
     } else {
-        status = writers[format](circuit, device ? device : &ideal, file);
+        status = write(user, file);
         broken = ferror(file) != 0;
         broken |= fclose(file) != 0;
         if (!status && (broken || rename(part, path)))
@@ -324,4 +315,34 @@ optinc_status optinc_circuit_export(const optinc_circuit *circuit, const optinc_
     }
     oi_free(part);
     return status;
+}
+
+typedef struct circuit_file {
+    const optinc_circuit *circuit;
+    const optinc_device *device;
+    optinc_export_format format;
+} circuit_file;
+
+static optinc_status write_circuit(const void *user, FILE *file)
+{
+    typedef optinc_status (*writer)(const optinc_circuit *, const optinc_device *, FILE *);
+    static const writer writers[] = {oi_export_json, oi_export_sax, oi_export_touchstone,
+                                     oi_export_svg};
+    const circuit_file *it = user;
+
+    return writers[it->format](it->circuit, it->device, file);
+}
+
+optinc_status optinc_circuit_export(const optinc_circuit *circuit, const optinc_device *device,
+                                    optinc_export_format format, const char *path,
+                                    const optinc_log *log)
+{
+    const optinc_device ideal = optinc_device_ideal();
+    circuit_file it = {circuit, device ? device : &ideal, format};
+
+    if (!circuit || !path || (unsigned)format > OPTINC_EXPORT_SVG)
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    if (device && optinc_device_check(device, log))
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    return oi_replace_file(path, write_circuit, &it, log);
 }

@@ -15,4 +15,9 @@ optinc_status oi_export_touchstone(const optinc_circuit *circuit, const optinc_d
                                    FILE *file);
 optinc_status oi_export_svg(const optinc_circuit *circuit, const optinc_device *device, FILE *file);
 
+/* `write` fills a new file beside `path`, which is then renamed over it. */
+optinc_status oi_replace_file(const char *path,
+                              optinc_status (*write)(const void *user, FILE *file),
+                              const void *user, const optinc_log *log);
+
 #endif

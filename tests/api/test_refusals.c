@@ -3,6 +3,7 @@
  * no list and what is outside a range are OPTINC_ERR_INVALID_ARGUMENT, and nothing is made. The tests
  * of the rooms have what is particular to a function. */
 #include "optinc/cluster.h"
+#include "optinc/layout.h"
 #include "optinc/optinc.h"
 #include "optinc/synthesis.h"
 
@@ -298,6 +299,22 @@ static void circuits(void **state)
     MAKES_NOTHING(circuit, optinc_circuit_parse(NULL, 3, NULL, NULL, NULL, &circuit));
 }
 
+static void layouts(void **state)
+{
+    const things *t = *state;
+    const optinc_circuit *circuits[1] = {t->circuit};
+    const optinc_layout_options layout = {.name = "CHIP"};
+
+    REFUSED(optinc_layout_export(NULL, 1, &layout, "never-made", NULL, NULL, NULL));
+    REFUSED(optinc_layout_export(circuits, 0, &layout, "never-made", NULL, NULL, NULL));
+    REFUSED(optinc_layout_export(circuits, OPTINC_LAYERS_MAX + 1, &layout, "never-made", NULL, NULL,
+                                 NULL));
+    REFUSED(optinc_layout_export(circuits, 1, NULL, "never-made", NULL, NULL, NULL));
+    REFUSED(optinc_layout_export(circuits, 1, &layout, NULL, NULL, NULL, NULL));
+    REFUSED(optinc_layout_export(circuits, 1, &(optinc_layout_options){.name = NULL}, "never-made",
+                                 NULL, NULL, NULL));
+}
+
 static void chips(void **state)
 {
     const things *t = *state;
@@ -390,6 +407,7 @@ int main(void)
         cmocka_unit_test(training),
         cmocka_unit_test(meshes),
         cmocka_unit_test(circuits),
+        cmocka_unit_test(layouts),
         cmocka_unit_test(chips),
         cmocka_unit_test(synthesis),
         cmocka_unit_test(clusters),

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import stat
+import struct
 import unittest
 import xml.etree.ElementTree
 
@@ -197,6 +198,43 @@ class Light(ProgramTest):
                         self.path("one.json"))
         self.assertIn("11 MZIs", out)
         self.assertTrue(pathlib.Path(self.path("one.json")).exists())
+
+    def test_floor_plan(self):
+        def references(path):  # of cells, by name: the records SNAME
+            data, at, found = pathlib.Path(path).read_bytes(), 0, {}
+            while at < len(data):
+                size, kind = struct.unpack_from(">HB", data, at)
+                if kind == 0x12:
+                    name = data[at + 4:at + size].rstrip(b"\0").decode()
+                    found[name] = found.get(name, 0) + 1
+                at += size
+            return found
+
+        path, again = self.path("plan.gds"), self.path("again.gds")
+        for mapping in ["design", "direct"]:
+            arguments = ["export", self.design, "--mapping", mapping]
+            found = self.good_json(*arguments, "--format", "gds", "-o", path)["files"][0]
+            placed = references(path)
+            rows = self.good_json("export", self.design, "--mapping", mapping, "-o",
+                                  self.path("c.json"))["files"]
+            self.assertEqual([row["mzis"] for row in found["layers"]], [row["mzis"] for row in rows])
+            self.assertEqual(placed["MZI"], found["mzis"])
+            self.assertEqual(placed.get("CROSSING", 0), found["crossings"])
+            self.assertEqual(placed["MODULATOR"], sum(row["inputs"] for row in rows))
+            self.assertEqual(placed["RECEIVER"], sum(row["outputs"] for row in rows))
+            self.assertAlmostEqual(found["mzi_area_mm2"], found["mzis"] * 0.018)
+            self.assertGreater(found["circuit_area_mm2"], found["mzi_area_mm2"])
+            self.good(*arguments, "--format", "gds", "-o", again)
+            self.assertEqual(pathlib.Path(path).read_bytes(), pathlib.Path(again).read_bytes())
+        out = self.good("export", self.design, "--mapping", "direct", "--format", "gds", "--layer", 2,
+                        "-o", path)
+        self.assertIn("layer 2        11 MZIs of 0.198 mm2 in circuits of", out)
+        self.assertEqual(references(path)["LAYER_2"], 1)
+        self.bad("export", self.design, "--format", "gds", "--dummies", "-o", self.path("no.gds"),
+                 says=["layer 1 has dummies, which are not laid out"])
+        self.assertFalse(pathlib.Path(self.path("no.gds")).exists())
+        self.bad("export", self.design, "--format", "gds", "-o", self.path("no/such.gds"),
+                 says=["no/such.gds"])
 
     def test_bad_exports(self):
         self.bad("export", self.design, "--layer", 6, "-o", self.path("x"), says=["expected 1 to 5 as in"])

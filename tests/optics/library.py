@@ -42,6 +42,24 @@ class CircuitOptions(ctypes.Structure):
     ]
 
 
+class LayoutInfo(ctypes.Structure):
+    _fields_ = [
+        ("mzi_count", ctypes.c_size_t),
+        ("splitter_count", ctypes.c_size_t),
+        ("crossing_count", ctypes.c_uint64),
+        ("path_crossings_max", ctypes.c_uint32),
+        ("mzi_area_mm2", ctypes.c_double),
+        ("circuit_area_mm2", ctypes.c_double),
+        ("length_mm", ctypes.c_double),
+        ("width_mm", ctypes.c_double),
+    ]
+
+
+class LayoutOptions(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("device", ctypes.c_void_p), ("spec", ctypes.c_void_p),
+                ("layer_first", ctypes.c_uint32)]
+
+
 class Library:
     def __init__(self, path):
         self.so = ctypes.CDLL(path)
@@ -78,10 +96,10 @@ class Library:
 
 
     def circuit(self, matrix, mapping, bias_last=False, form=PHYSICAL, side=0,
-                balance=False):
+                balance=False, layout=RECTANGULAR):
         """A circuit of a real matrix; destroy_circuit it."""
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        options = CircuitOptions(mapping, RECTANGULAR, form, side, bias_last, balance, 0.0)
+        options = CircuitOptions(mapping, layout, form, side, bias_last, balance, 0.0)
         circuit = ctypes.c_void_p()
         status = self.so.optinc_circuit_create(
             ctypes.c_uint32(matrix.shape[0]), ctypes.c_uint32(matrix.shape[1]),
@@ -98,6 +116,17 @@ class Library:
                                                str(path).encode(), None)
         if status:
             raise ValueError(f"optinc_circuit_export: {status}")
+
+    def layout(self, circuits, path):
+        """A floor plan; what its layers and the whole come to."""
+        infos, total = (LayoutInfo * len(circuits))(), LayoutInfo()
+        status = self.so.optinc_layout_export(
+            (ctypes.c_void_p * len(circuits))(*circuits), ctypes.c_uint32(len(circuits)),
+            ctypes.byref(LayoutOptions(b"PLAN")), str(path).encode(), None, infos,
+            ctypes.byref(total))
+        if status:
+            raise ValueError(f"optinc_layout_export: {status}")
+        return list(infos), total
 
     def destroy_circuit(self, circuit):
         self.so.optinc_circuit_destroy(ctypes.byref(circuit))

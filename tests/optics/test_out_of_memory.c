@@ -4,8 +4,8 @@
 #include "failing_memory.h"
 #include "optics/unitary.h"
 
+#include "optinc/layout.h"
 #include "optinc/onn.h"
-#include "optinc/optics.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -89,6 +89,18 @@ static optinc_status try_compile(void *user)
     double built[2 * SIDE * SIDE];
 
     return optinc_circuit_compile(s->circuit, &s->device, &s->chip, built);
+}
+
+static optinc_status try_layout(void *user)
+{
+    const setting *s = user;
+    const optinc_circuit *circuits[2] = {s->circuit, s->circuit};
+    optinc_layout_options options = {.name = "CHIP", .device = &s->device};
+    optinc_status status = optinc_layout_export(circuits, 2, &options, s->path, NULL, NULL, NULL);
+
+    allocations_left = NEVER;
+    assert_int_equal(status == OPTINC_OK, unlink(s->path) == 0);
+    return status;
 }
 
 static optinc_status try_export(void *user)
@@ -221,6 +233,8 @@ static void circuits(void **state)
             s.device.dac_bits = way == 2 ? 8 : 0;
             each_allocation_may_fail("compile", try_compile, &s);
         }
+        if (!s.options.balance)
+            each_allocation_may_fail("layout", try_layout, &s);
         json_set_alloc_funcs(malloc, free); /* the ones that may fail */
         for (int format = 0; format < 4; format++) {
             s.format = (optinc_export_format)format;
