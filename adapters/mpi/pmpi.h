@@ -165,6 +165,8 @@ void pmpi_replay_write(const pmpi_context *context, const pmpi_failure *failure)
 
 /* The level of threads to ask MPI for, and what follows MPI's own initialisation. */
 int pmpi_thread_level(int required);
+/* Ends the process, with a message, where the program's MPI is not the library's. */
+void pmpi_check_mpi(void);
 void pmpi_begin(int provided);
 /* True if a rank has been lost: MPI_Finalize, which waits for it, is then to be guarded. */
 bool pmpi_end(void);

@@ -105,9 +105,10 @@ EXPORTED int MPI_Iallreduce_c(const void *sendbuf, void *recvbuf, MPI_Count coun
 
 EXPORTED int MPI_Init_thread(int *argc, char ***argv, int required, int *provided)
 {
-    int got = required;
-    int code = PMPI_Init_thread(argc, argv, pmpi_thread_level(required), &got);
+    int got = required, code;
 
+    pmpi_check_mpi();
+    code = PMPI_Init_thread(argc, argv, pmpi_thread_level(required), &got);
     if (provided)
         *provided = got;
     if (code == MPI_SUCCESS)

@@ -81,6 +81,32 @@ static void compare_settings(void)
         give_up("the ranks have different designs or OPTINC_ settings");
 }
 
+#ifdef OPEN_MPI
+#define OWN_MPI "Open MPI"
+#else
+#define OWN_MPI "MPICH"
+#endif
+#define VERSION_SIZE_MAX 8192 /* MPI_MAX_LIBRARY_VERSION_STRING is MPICH's 8192, Open MPI's 256 */
+
+/* Under a program of the other MPI every handle would be wrong and MPI_Init's end a crash. This call has
+ * no handles; MPIs with MPICH's binary interface have other names. */
+void pmpi_check_mpi(void)
+{
+    char version[VERSION_SIZE_MAX + 1] = "";
+    int length = 0;
+    bool open;
+
+    if (PMPI_Get_library_version(version, &length) != MPI_SUCCESS)
+        return;
+    open = strncmp(version, "Open MPI", strlen("Open MPI")) == 0;
+    if (open == (strcmp(OWN_MPI, "Open MPI") == 0))
+        return;
+    fprintf(stderr, "optinc: this is the library for %s, the program's MPI is %.40s\n", OWN_MPI,
+            version);
+    await_reader();
+    _exit(EXIT_FAILURE);
+}
+
 /* Bad settings end the job only once MPI is there to end it on every rank. */
 int pmpi_thread_level(int required)
 {
