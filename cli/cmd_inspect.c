@@ -185,7 +185,7 @@ static json_t *json_whole(const inspect_request *request, const optinc_design *d
     cli_json_set(object, "servers", json_integer(optinc_design_ports(design)));
     cli_json_set(object, "bits", json_integer(optinc_design_bits(design)));
     cli_json_set(object, "symbols", json_integer(optinc_design_bits(design) / 2));
-    cli_json_set(object, "levels", json_integer(optinc_design_level_count(design)));
+    cli_json_set(object, "level_count", json_integer(optinc_design_level_count(design)));
     cli_json_set(object, "method", json_string(cli_method_name(unit->method)));
     cli_json_set(object, "variant",
                  json_string(cli_variant_name(optinc_design_flat_spec(design).variant)));
@@ -258,7 +258,7 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
     if (status == OPTINC_OK)
         status = each_level(request, design, &options, levels, &fibres, &switches);
     cli_json_set(object, "layers", layers);
-    cli_json_set(object, "cascade", levels);
+    cli_json_set(object, "levels", levels);
     if (status != OPTINC_OK) {
         json_decref(object);
         return status;

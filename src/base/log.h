@@ -12,4 +12,7 @@ void oi_log(const optinc_log *log, optinc_log_level level, const char *format, .
 optinc_status oi_fail(const optinc_log *log, optinc_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* "PATH: WHAT: the text of errno"; OPTINC_ERR_IO. */
+optinc_status oi_fail_errno(const optinc_log *log, const char *path, const char *what);
+
 #endif

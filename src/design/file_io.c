@@ -17,16 +17,6 @@
 #define TEMPORARY_NAMES_MAX 1000
 #define PERMISSIONS 0666 /* less the umask */
 
-static optinc_status fail_errno(const optinc_log *log, const char *path, const char *what)
-{
-    char reason[96];
-    int code = errno;
-
-    if (strerror_r(code, reason, sizeof reason))
-        snprintf(reason, sizeof reason, "error %d", code);
-    return oi_fail(log, OPTINC_ERR_IO, "%s: %s: %s", path, what, reason);
-}
-
 static optinc_status read_all(int file, uint8_t *bytes, size_t size, const char *path,
                               const optinc_log *log)
 {
@@ -38,7 +28,7 @@ static optinc_status read_all(int file, uint8_t *bytes, size_t size, const char 
         if (part < 0 && errno == EINTR)
             continue;
         if (part < 0)
-            return fail_errno(log, path, "cannot read");
+            return oi_fail_errno(log, path, "cannot read");
         if (part == 0)
             return oi_fail(log, OPTINC_ERR_IO, "%s: found %zu bytes, expected %zu", path, done,
                            size);
@@ -60,9 +50,9 @@ optinc_status optinc_design_load(const char *path, const optinc_log *log, optinc
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "design: a pointer is NULL");
     file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* does not wait at a pipe */
     if (file < 0)
-        return fail_errno(log, path, "cannot open");
+        return oi_fail_errno(log, path, "cannot open");
     if (fstat(file, &about)) {
-        status = fail_errno(log, path, "cannot read");
+        status = oi_fail_errno(log, path, "cannot read");
         goto close_file;
     }
     if (!S_ISREG(about.st_mode)) {
@@ -96,7 +86,7 @@ static optinc_status put(void *user, const void *data, size_t size)
     const output *out = user;
 
     if (fwrite(data, 1, size, out->stream) != size)
-        return fail_errno(out->log, out->path, "cannot write");
+        return oi_fail_errno(out->log, out->path, "cannot write");
     return OPTINC_OK;
 }
 
@@ -112,7 +102,7 @@ static char *resolve(const char *path, mode_t *mode, const optinc_log *log)
         /* not there yet, or a link to nothing, which the rename replaces */
         target = strdup(path);
         if (!target)
-            fail_errno(log, path, "cannot resolve");
+            oi_fail_errno(log, path, "cannot resolve");
         return target;
     }
     if (!S_ISREG(about.st_mode)) {
@@ -122,7 +112,7 @@ static char *resolve(const char *path, mode_t *mode, const optinc_log *log)
     *mode = about.st_mode & 0777;
     target = realpath(path, NULL);
     if (!target)
-        fail_errno(log, path, "cannot resolve");
+        oi_fail_errno(log, path, "cannot resolve");
     return target;
 }
 
@@ -166,15 +156,15 @@ static optinc_status fill(const optinc_design *design, int file, mode_t mode, co
     optinc_status status;
 
     if (!out.stream) {
-        status = fail_errno(log, path, "cannot write");
+        status = oi_fail_errno(log, path, "cannot write");
         close(file);
         return status;
     }
     status = oi_file_write(design, &(oi_sink){.write = put, .user = &out}, log);
     if (!status && (fflush(out.stream) || (mode && fchmod(file, mode)) || fsync(file)))
-        status = fail_errno(log, path, "cannot write");
+        status = oi_fail_errno(log, path, "cannot write");
     if (fclose(out.stream) && !status)
-        status = fail_errno(log, path, "cannot write");
+        status = oi_fail_errno(log, path, "cannot write");
     return status;
 }
 
@@ -201,12 +191,12 @@ optinc_status optinc_design_save(const optinc_design *design, const char *path,
     }
     file = create_beside(target, temporary, temporary_size);
     if (file < 0) {
-        status = fail_errno(log, path, "cannot create a file beside it");
+        status = oi_fail_errno(log, path, "cannot create a file beside it");
         goto free_temporary;
     }
     status = fill(design, file, mode, path, log);
     if (!status && rename(temporary, target))
-        status = fail_errno(log, path, "cannot replace");
+        status = oi_fail_errno(log, path, "cannot replace");
     if (status)
         unlink(temporary);
     else

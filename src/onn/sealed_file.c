@@ -53,7 +53,7 @@ static optinc_status write_new(const char *name, void (*write)(oi_sealed_file *,
     uint64_t seal;
 
     if (!file.stream)
-        return oi_fail(log, OPTINC_ERR_IO, "checkpoint %s: cannot be created", name);
+        return oi_fail_errno(log, name, "checkpoint cannot be created");
     write(&file, user);
     seal = ~file.crc;
     oi_sealed_put_number(&file, seal);
@@ -97,7 +97,7 @@ optinc_status oi_sealed_open(const char *path, const optinc_log *log, oi_sealed_
 
     *file = (oi_sealed_file){.crc = EMPTY_CRC, .good = true};
     if (number < 0)
-        return oi_fail(log, OPTINC_ERR_IO, "checkpoint %s: cannot be opened", path);
+        return oi_fail_errno(log, path, "checkpoint cannot be opened");
     if (fstat(number, &about) == 0 && S_ISREG(about.st_mode))
         file->stream = fdopen(number, "rb");
     if (file->stream)

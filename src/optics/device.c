@@ -308,7 +308,7 @@ optinc_status optinc_device_load(const char *path, const optinc_log *log, optinc
         return OPTINC_ERR_INVALID_ARGUMENT;
     file = fopen(path, "rb");
     if (!file)
-        return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be opened", path);
+        return oi_fail_errno(log, path, "cannot be opened");
     bytes = malloc(FILE_SIZE_MAX + 1);
     size = bytes ? fread(bytes, 1, FILE_SIZE_MAX + 1, file) : 0;
     if (!bytes)

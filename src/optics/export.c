@@ -303,7 +303,7 @@ optinc_status oi_replace_file(const char *path,
     memcpy(part + length, ".part", 6);
     file = fopen(part, "wb");
     if (!file) {
-        status = oi_fail(log, OPTINC_ERR_IO, "%s: cannot be created", part);
+        status = oi_fail_errno(log, part, "cannot be created");
     } else {
         status = write(user, file);
         broken = ferror(file) != 0;

@@ -99,7 +99,7 @@ optinc_status optinc_circuit_import(const char *path, const optinc_log *log,
         return OPTINC_ERR_INVALID_ARGUMENT;
     file = fopen(path, "rb");
     if (!file)
-        return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be opened", path);
+        return oi_fail_errno(log, path, "cannot be opened");
     status = read_all(file, path, log, &bytes, &size);
     if (!status)
         status = optinc_circuit_parse(bytes, size, path, log, losses, circuit);

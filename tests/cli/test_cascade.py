@@ -20,14 +20,14 @@ class Cascade(ProgramTest):
                            "--split", split, "-o", path)
             self.assertTrue(self.good_json("verify", path, "--exhaustive-max", 1000)["exact"])
             shown = self.good_json("inspect", path)
-            self.assertEqual([level["ports"] for level in shown["cascade"]], ports)
-            self.assertEqual(sum(level["mzis"] for level in shown["cascade"]), shown["mzis"])
-            self.assertEqual(sum(level["switches"] for level in shown["cascade"]),
+            self.assertEqual([level["ports"] for level in shown["levels"]], ports)
+            self.assertEqual(sum(level["mzis"] for level in shown["levels"]), shown["mzis"])
+            self.assertEqual(sum(level["switches"] for level in shown["levels"]),
                              1 + sum(32 // np.prod(ports[: k + 1]) for k in range(len(ports) - 1)))
 
     def test_levels_of_inspect(self):
         shown = self.good_json("inspect", self.design("d", 16, 8, "--levels", 2))
-        below, above = shown["cascade"]
+        below, above = shown["levels"]
         self.assertLessEqual(shown["mzis"], 1400)
         self.assertEqual((below["switches"], above["switches"]), (4, 1))
         self.assertEqual((below["symbols_in"], below["symbols_out"]), (4, 5))

@@ -133,7 +133,7 @@ class Design(ProgramTest):
         self.assertEqual((made["servers"], made["errors"], made["exact"]), (16, 0, True))
         self.assertLessEqual(made["mzis"], 1400)
         shown = self.good_json("inspect", path)
-        self.assertEqual((shown["servers"], shown["bits"], shown["levels"]), (16, 8, 2))
+        self.assertEqual((shown["servers"], shown["bits"], shown["level_count"]), (16, 8, 2))
         self.assertEqual(shown["mzis"], sum(l["units"] * l["mzis"] for l in shown["layers"]))
         self.assertEqual({l["level"]: l["units"] for l in shown["layers"]}, {0: 4, 1: 1})
         got = self.good_json("verify", path)

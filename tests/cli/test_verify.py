@@ -75,7 +75,7 @@ class Verify(ProgramTest):
         os.unlink(self.path("c.1"))
         self.assertEqual(self.verdict("--checkpoint", self.checkpoint, "--resume"), whole)
         os.unlink(self.path("c.0"))
-        self.bad("verify", self.file, "--checkpoint", self.checkpoint, "--resume", says=["c.0: cannot be opened"])
+        self.bad("verify", self.file, "--checkpoint", self.checkpoint, "--resume", says=["c.0: checkpoint cannot be opened: No such file"])
 
     def test_bad_input(self):
         self.design("d.safetensors", 2, 4)
