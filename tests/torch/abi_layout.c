@@ -110,6 +110,15 @@ int main(void)
     FIELD(optinc_proof, margin_min);
     FIELD(optinc_proof, error_bound);
     END();
+    BEGIN(optinc_verify_options);
+    FIELD(optinc_verify_options, exhaustive_cases_max);
+    FIELD(optinc_verify_options, sample_count);
+    FIELD(optinc_verify_options, seed);
+    FIELD(optinc_verify_options, thread_count);
+    FIELD(optinc_verify_options, checkpoint);
+    FIELD(optinc_verify_options, checkpoint_interval_s);
+    FIELD(optinc_verify_options, resume);
+    END();
     BEGIN(optinc_verify_result);
     FIELD(optinc_verify_result, exhaustive);
     FIELD(optinc_verify_result, compositional);

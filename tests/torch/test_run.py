@@ -16,7 +16,7 @@ import pytest
 import harness
 
 _JOB = Path(__file__).with_name("plain_job.py")
-harness.preload(["optinc_torch.fsdp", "torch.distributed.algorithms.ddp_comm_hooks.default_hooks"])
+harness.preload(["optinc_torch.fsdp"])
 
 
 class Done(NamedTuple):

@@ -82,6 +82,12 @@ class Proof(c.Structure):
                 ("errors", c.c_uint64), ("margin_min", c.c_double), ("error_bound", c.c_double)]
 
 
+class VerifyOptions(c.Structure):
+    _fields_ = [("exhaustive_cases_max", c.c_uint64), ("sample_count", c.c_uint64),
+                ("seed", c.c_uint64), ("thread_count", c.c_uint32), ("checkpoint", c.c_char_p),
+                ("checkpoint_interval_s", c.c_double), ("resume", c.c_bool)]
+
+
 class VerifyResult(c.Structure):
     _fields_ = [("exhaustive", Proof), ("compositional", Proof), ("sampled", Proof),
                 ("best", Proof), ("digit_errors", c.c_uint64 * 32),
@@ -137,7 +143,8 @@ STRUCTURES = {"optinc_log": Log, "optinc_transport": Transport,
               "optinc_allreduce_args": AllreduceArgs,
               "optinc_reduce_scatter_args": ReduceScatterArgs, "optinc_allreduce_report": AllreduceReport,
               "optinc_spec": Spec, "optinc_construct_options": ConstructOptions,
-              "optinc_proof": Proof, "optinc_verify_result": VerifyResult,
+              "optinc_proof": Proof, "optinc_verify_options": VerifyOptions,
+              "optinc_verify_result": VerifyResult,
               "optinc_device": Device, "optinc_photonic_options": PhotonicOptions,
               "optinc_codec": Codec, "optinc_stream": Stream,
               "optinc_result_scale": ResultScale, "optinc_switch_options": SwitchOptions}

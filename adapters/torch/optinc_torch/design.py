@@ -9,6 +9,8 @@ from optinc_torch import _abi
 from optinc_torch._library import LogHandler, runtime, toolchain
 
 _TABLE_CASES_MAX = 1 << 28
+# Beyond, the proof stage by stage has to do: a second on one core, where 32 ports took minutes.
+_EXHAUSTIVE_CASES_MAX = 1 << 23
 
 
 class Design:
@@ -43,8 +45,9 @@ class Design:
         handler.check(library.optinc_construct(ctypes.byref(spec), ctypes.byref(options),
                                                handler.pointer, ctypes.byref(handle)), what)
         design = cls(handle, f"constructed {servers}x{bits}")
-        result = _abi.VerifyResult()
-        handler.check(library.optinc_verify(handle, 0, None, None, handler.pointer,
+        result, limits = _abi.VerifyResult(), _abi.VerifyOptions(
+            exhaustive_cases_max=_EXHAUSTIVE_CASES_MAX)
+        handler.check(library.optinc_verify(handle, 0, ctypes.byref(limits), None, handler.pointer,
                                             ctypes.byref(result)), what)
         handler.check(runtime().optinc_design_set_proof(handle, 0, ctypes.byref(result.best)), what)
         if table:

@@ -28,7 +28,7 @@ from optinc_torch.errors import Error
 from optinc_torch.fsdp import ReduceScatter
 from optinc_torch.hook import BLOCK_SIZE_DEFAULT, State, hook
 
-_PORTS_MAX = 16  # of a design that is made here: its proof takes a second
+_PORTS_MAX = 64  # of a design that is made here
 
 
 @dataclass
