@@ -8,6 +8,7 @@
 #include <yaml.h>
 
 #include "base/log.h"
+#include "base/number_text.h"
 #include "optinc/optics.h"
 
 #define FILE_SIZE_MAX (1u << 20)
@@ -257,14 +258,36 @@ static optinc_status check_complete(const reader *r)
     return OPTINC_OK;
 }
 
+static optinc_status read_events(reader *r, yaml_parser_t *parser)
+{
+    optinc_status status = OPTINC_OK;
+    yaml_event_t event;
+    bool end = false;
+
+    while (!status && !end) {
+        if (!yaml_parser_parse(parser, &event)) {
+            r->line = parser->problem_mark.line + 1;
+            return parser->error == YAML_MEMORY_ERROR
+                       ? OPTINC_ERR_OUT_OF_MEMORY
+                       : reject(r, "not YAML: ", parser->problem ? parser->problem : "");
+        }
+        end = event.type == YAML_STREAM_END_EVENT;
+        if (event.type == YAML_DOCUMENT_START_EVENT && (r->seen_name || r->seen_values))
+            status = reject(r, "a second document", "");
+        else
+            status = take_event(r, &event);
+        yaml_event_delete(&event);
+    }
+    return status;
+}
+
 optinc_status optinc_device_parse(const uint8_t *bytes, size_t size, const char *name,
                                   const optinc_log *log, optinc_device *device)
 {
     reader r = {.name = name ? name : "device file", .log = log};
-    optinc_status status = OPTINC_OK;
+    optinc_status status;
     yaml_parser_t parser;
-    yaml_event_t event;
-    bool end = false;
+    locale_t saved;
 
     if ((!bytes && size) || !device)
         return OPTINC_ERR_INVALID_ARGUMENT;
@@ -274,21 +297,9 @@ optinc_status optinc_device_parse(const uint8_t *bytes, size_t size, const char 
     if (!yaml_parser_initialize(&parser))
         return OPTINC_ERR_OUT_OF_MEMORY;
     yaml_parser_set_input_string(&parser, bytes ? bytes : (const uint8_t *)"", size);
-    while (!status && !end) {
-        if (!yaml_parser_parse(&parser, &event)) {
-            r.line = parser.problem_mark.line + 1;
-            status = parser.error == YAML_MEMORY_ERROR
-                         ? OPTINC_ERR_OUT_OF_MEMORY
-                         : reject(&r, "not YAML: ", parser.problem ? parser.problem : "");
-            break;
-        }
-        end = event.type == YAML_STREAM_END_EVENT;
-        if (event.type == YAML_DOCUMENT_START_EVENT && (r.seen_name || r.seen_values))
-            status = reject(&r, "a second document", "");
-        else
-            status = take_event(&r, &event);
-        yaml_event_delete(&event);
-    }
+    saved = oi_number_text_enter();
+    status = read_events(&r, &parser);
+    oi_number_text_leave(saved);
     yaml_parser_delete(&parser);
     if (!status)
         status = check_complete(&r);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/number_text.h"
 #include "optics/photonic.h"
 
 #define PORT_NAME 40
@@ -339,10 +340,15 @@ optinc_status optinc_circuit_export(const optinc_circuit *circuit, const optinc_
 {
     const optinc_device ideal = optinc_device_ideal();
     circuit_file it = {circuit, device ? device : &ideal, format};
+    optinc_status status;
+    locale_t saved;
 
     if (!circuit || !path || (unsigned)format > OPTINC_EXPORT_SVG)
         return OPTINC_ERR_INVALID_ARGUMENT;
     if (device && optinc_device_check(device, log))
         return OPTINC_ERR_INVALID_ARGUMENT;
-    return oi_replace_file(path, write_circuit, &it, log);
+    saved = oi_number_text_enter();
+    status = oi_replace_file(path, write_circuit, &it, log);
+    oi_number_text_leave(saved);
+    return status;
 }

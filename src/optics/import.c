@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/number_text.h"
 
 #define FILE_SIZE_MAX ((size_t)1 << 30)
 
@@ -35,6 +36,7 @@ optinc_status optinc_circuit_parse(const uint8_t *bytes, size_t size, const char
 {
     oi_import import = {.name = name ? name : "netlist", .log = log, .losses = {NAN, NAN}};
     optinc_status status;
+    locale_t saved;
 
     if (!circuit)
         return OPTINC_ERR_INVALID_ARGUMENT;
@@ -43,8 +45,10 @@ optinc_status optinc_circuit_parse(const uint8_t *bytes, size_t size, const char
         return OPTINC_ERR_INVALID_ARGUMENT;
     if (size == 0)
         return oi_fail(log, OPTINC_ERR_FORMAT, "%s: empty, expected a netlist", import.name);
+    saved = oi_number_text_enter();
     status = is_json(bytes, size) ? oi_import_json(&import, bytes, size, circuit)
                                   : oi_import_sax(&import, bytes, size, circuit);
+    oi_number_text_leave(saved);
     if (status) {
         optinc_circuit_destroy(circuit);
         return status;

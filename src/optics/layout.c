@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/number_text.h"
 #include "optics/export.h"
 #include "optics/layout.h"
 #include "optinc/layout.h"
@@ -321,8 +322,9 @@ optinc_status optinc_layout_export(const optinc_circuit *const *circuits, uint32
     const optinc_device ideal = optinc_device_ideal();
     const optinc_device *device = options && options->device ? options->device : &ideal;
     chip c = {.count = count};
-    int64_t box;
     optinc_status status;
+    locale_t saved;
+    int64_t box;
 
     if (!circuits || count < 1 || count > OPTINC_LAYERS_MAX || !options || !options->name || !path)
         return OPTINC_ERR_INVALID_ARGUMENT;
@@ -337,7 +339,9 @@ optinc_status optinc_layout_export(const optinc_circuit *const *circuits, uint32
                                                                     : RECEIVER_WIDTH_NM);
     c.distance = (box + c.rules.pitch - 1) / c.rules.pitch * c.rules.pitch;
     c.layers = oi_allocate(count, sizeof *c.layers);
+    saved = oi_number_text_enter();
     status = c.layers ? draw_chip(&c, circuits, options, layers, total) : OPTINC_ERR_OUT_OF_MEMORY;
+    oi_number_text_leave(saved);
     if (status == OPTINC_ERR_OVERFLOW)
         status = oi_fail(log, status, "layout: wider than the 2.1 m that GDSII can hold in nm");
     if (!status)
