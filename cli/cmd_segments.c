@@ -40,7 +40,7 @@ static void count_by_size(const optinc_unit *unit, uint64_t counts[][SIZES])
 
 static void write_head(FILE *file, uint32_t digits)
 {
-    fputs("segments,mzis,mzis_svd,share,cases,wrong,accuracy,margin,epochs,seconds,cpu_seconds,"
+    fputs("segments,mzis,mzis_svd,share,cases,errors,accuracy,margin,epochs,seconds,cpu_seconds,"
           "seed",
           file);
     for (uint32_t i = 0; i < digits; i++)
@@ -134,7 +134,7 @@ static optinc_status train_all(segments_request *request, const optinc_spec *spe
 
     if (file && !request->rows)
         printf("%-12s %12s %8s %12s %10s %8s %8s\n", "segmented", "MZIs", "of SVD", "accuracy",
-               "wrong", "margin", "seconds");
+               "errors", "margin", "seconds");
     while (status == OPTINC_OK && rest) {
         const char *end = strchr(rest, '/');
         size_t size = end ? (size_t)(end - rest) : strlen(rest);

@@ -205,7 +205,7 @@ static optinc_status set_swept(optinc_photonic_options *options, const char *nam
     if (strcmp(name, "drift_time_s") != 0)
         return optinc_device_set(&options->device, name, value, &cli_log);
     if (!(value >= 0 && value <= 1e12)) {
-        cli_error("--sweep: drift_time_s is %g, expected 0 to 1e12", value);
+        cli_error("drift_time_s is %g, expected 0 to 1e12", value);
         return OPTINC_ERR_INVALID_ARGUMENT;
     }
     options->drift_time_s = value;
@@ -369,17 +369,49 @@ static int simulate(simulate_request *request)
     return CLI_DONE;
 }
 
-/* Whether the device can have this value: known before anything is simulated and printed. */
-static bool check_value(const simulate_request *request, const char *name, double value)
+static bool is_of_device(const char *name)
 {
-    optinc_device device = request->options.photonic.device;
-    optinc_status status = OPTINC_OK;
+    static const char *const names[] = {
+#define X(name, low, high) #name,
+        OPTINC_DEVICE_LIST(X)
+#undef X
+    };
 
-    if (strcmp(name, "drift_time_s") != 0)
-        status = optinc_device_set(&device, name, value, &cli_log);
-    if (status)
-        cli_library_error(status, name);
-    return status == OPTINC_OK;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whether a fault can be varied under this name, up to this value: known before anything is
+ * simulated and printed. */
+static bool check_value(const simulate_request *request, const char *option, const char *name,
+                        double value)
+{
+    optinc_photonic_options options = request->options.photonic;
+    bool swept = strcmp(option, "--sweep") == 0;
+
+    if (!is_of_device(name) && !(swept && strcmp(name, "drift_time_s") == 0)) {
+        cli_error("%s: found '%s', expected the name of a value in a device file, as "
+                  "phase_sigma_rad, splitter_sigma_rad, crosstalk, dac_bits or mzi_loss_db%s",
+                  option, name, swept ? ", or drift_time_s" : "");
+        return false;
+    }
+    if (set_swept(&options, name, value) || optinc_device_check(&options.device, &cli_log)) {
+        cli_error("%s: %s cannot be %g", option, name, value);
+        return false;
+    }
+    return true;
+}
+
+static bool check_sweep(const simulate_request *request)
+{
+    const sweep_range *sweep = &request->sweep;
+
+    for (uint64_t i = 0; i < sweep->steps; i++)
+        if (!check_value(request, "--sweep", sweep->name, sweep_value(sweep, i)))
+            return false;
+    return true;
 }
 
 static bool resolve(simulate_request *request)
@@ -398,11 +430,9 @@ static bool resolve(simulate_request *request)
     }
     if (request->eye_path && !cli_check_replaceable(request->eye_path))
         return false;
-    return (!request->sweep.steps ||
-            (check_value(request, request->sweep.name, request->sweep.first) &&
-             check_value(request, request->sweep.name, request->sweep.last))) &&
+    return check_sweep(request) &&
            (!request->tolerance ||
-            check_value(request, request->tolerance, request->tolerance_max));
+            check_value(request, "--tolerance", request->tolerance, request->tolerance_max));
 }
 
 static int run(int argc, char **argv)
@@ -450,7 +480,12 @@ static int run(int argc, char **argv)
                     "their fields: how many come out wrong, in which digit, by how much, and how "
                     "many chips are good.",
             .example = "optinc simulate switch.safetensors --phase-sigma 0.01 --splitter-sigma "
-                       "0.01 --trials 200",
+                       "0.01 --trials 200\n"
+                       "optinc simulate switch.safetensors --device devices/published-best.yaml "
+                       "--calibrate --eye eye.svg\n"
+                       "optinc simulate switch.safetensors --sweep phase_sigma_rad=0:0.1:11 "
+                       "--json\n"
+                       "optinc simulate switch.safetensors --tolerance splitter_sigma_rad",
             .options = options,
             .option_count = count,
             .operand_name = "DESIGN",

@@ -379,7 +379,10 @@ static int run(int argc, char **argv)
                 "cases can be counted through, stage by stage for constructed designs, by "
                 "samples where nothing better is possible; and says which. With faults, what is "
                 "left is proved against the reference of the servers that are left.",
-        .example = "optinc verify switch.safetensors",
+        .example = "optinc verify switch.safetensors\n"
+                   "optinc verify trained16.safetensors --exhaustive-max 1000000000 --checkpoint "
+                   "run.ck\n"
+                   "optinc verify switch.safetensors --dark-ports 1 --on-dark rescale",
         .options = options,
         .option_count = (int)(sizeof options / sizeof options[0]),
         .operand_name = "DESIGN",

@@ -11,7 +11,7 @@
 #include "report.h"
 
 #define LINE_SIZE 4096
-#define HEAD "segments,mzis,mzis_svd,share,cases,wrong,accuracy,margin,"
+#define HEAD "segments,mzis,mzis_svd,share,cases,errors,accuracy,margin,"
 
 static double share(const report_choice *choice)
 {

@@ -101,7 +101,7 @@ class Report(ProgramTest):
 
     def test_segments(self):
         """The table of `optinc segments` alone makes a page; figures are the table's."""
-        head = ("segments,mzis,mzis_svd,share,cases,wrong,accuracy,margin,epochs,seconds,"
+        head = ("segments,mzis,mzis_svd,share,cases,errors,accuracy,margin,epochs,seconds,"
                 "cpu_seconds,seed\n")
         rows = ('"all",4352,10316,0.4219,28561,503,0.98238857,0.0000,120,3.0,2.6,1\n'
                 '"1,4-5",9408,10316,0.9120,28561,0,1.00000000,0.1000,120,3.0,2.4,1\n')

@@ -89,8 +89,15 @@ class Light(ProgramTest):
         self.assertIn("code errors    0 ", out)
         self.assertIn("uncalibrated   code errors ", out)
         # nothing is printed before what is asked for is known to exist
-        self.bad("simulate", self.design, "--sweep", "foo=0:1:3", says=["no value is called foo"])
-        self.bad("simulate", self.design, "--tolerance", "foo", says=["no value is called foo"])
+        self.bad("simulate", self.design, "--sweep", "foo=0:1:3",
+                 says=["--sweep: found 'foo', expected the name of a value", "or drift_time_s"])
+        self.bad("simulate", self.design, "--sweep", "dac_bits=4:8:4",
+                 says=["dac_bits is 5.33333, expected a whole number", "--sweep"])
+        self.bad("simulate", self.design, "--sweep", "drift_time_s=-1:1:2",
+                 says=["drift_time_s is -1, expected 0 to 1e12"])
+        self.bad("simulate", self.design, "--tolerance", "foo", says=["--tolerance: found 'foo'"])
+        self.bad("simulate", self.design, "--tolerance", "drift_time_s",
+                 says=["--tolerance: found 'drift_time_s'"])
         err = self.bad("simulate", self.design, "--eye", self.folder, says=["found a directory"])
         self.assertEqual(err.count("\n"), 1, "one message")
         self.bad("simulate", self.design, "--level", 4, says=["found 4, expected 0 to 0"])

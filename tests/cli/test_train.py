@@ -111,8 +111,8 @@ class Train(ProgramTest):
             self.assertEqual(int(row["mzis_svd"]), svd)
             self.assertEqual(int(row["cases"]), 49)
             wrong = sum(int(row[f"digit{j}_off{k}"]) for j in range(2) for k in (1, 2, 3))
-            self.assertGreaterEqual(wrong, int(row["wrong"]))
-            self.assertLessEqual(wrong, 2 * int(row["wrong"]))
+            self.assertGreaterEqual(wrong, int(row["errors"]))
+            self.assertLessEqual(wrong, 2 * int(row["errors"]))
             self.assertIn(row["segments"], out)
 
     def test_bad_input(self):
