@@ -48,6 +48,8 @@ static uint8_t *grow(oi_gds *gds, size_t more)
     size_t need, capacity;
     uint8_t *grown;
 
+    if (gds->muted)
+        return NULL;
     if (gds->status || !oi_size_add(gds->size, more, &need)) {
         gds->status = gds->status ? gds->status : OPTINC_ERR_OUT_OF_MEMORY;
         return NULL;

@@ -19,6 +19,7 @@ typedef struct oi_gds {
     size_t size;
     size_t capacity;
     optinc_status status; /* OUT_OF_MEMORY, or OVERFLOW for a coordinate beyond int32 */
+    bool muted;           /* keeps nothing: of plans that are only counted */
 } oi_gds;
 
 typedef struct oi_gds_layer {

@@ -45,6 +45,14 @@ typedef struct chip {
     int64_t length, top, bottom;
 } chip;
 
+int64_t oi_layout_distance(const oi_layout_rules *rules)
+{
+    int64_t box = BOX_GAP_NM + (rules->modulator_width > RECEIVER_WIDTH_NM ? rules->modulator_width
+                                                                           : RECEIVER_WIDTH_NM);
+
+    return (box + rules->pitch - 1) / rules->pitch * rules->pitch;
+}
+
 static void boxes(oi_gds *gds, const char *cell, int64_t x, int64_t y, int64_t distance,
                   const optinc_circuit *circuit, bool receivers)
 {
@@ -74,8 +82,8 @@ static optinc_status draw_layer(chip *c, const optinc_circuit *circuit, uint32_t
     snprintf(prefix, sizeof prefix, "L%u", number);
     snprintf(layer->name, sizeof layer->name, "LAYER_%u", number);
     snprintf(cell, sizeof cell, "%s_CIRCUIT", prefix);
-    status =
-        oi_layout_circuit(&c->gds, &c->rules, circuit, prefix, cell, c->distance, &layer->plan);
+    status = oi_layout_circuit(&c->gds, &c->rules, circuit, prefix, cell, c->distance, &layer->plan,
+                               NULL);
     if (status)
         return status;
     layer->rows = circuit->rows;
@@ -335,9 +343,7 @@ optinc_status optinc_layout_export(const optinc_circuit *const *circuits, uint32
         status = oi_layout_rules_of(device, log, &c.rules);
     if (status)
         return status;
-    box = BOX_GAP_NM + (c.rules.modulator_width > RECEIVER_WIDTH_NM ? c.rules.modulator_width
-                                                                    : RECEIVER_WIDTH_NM);
-    c.distance = (box + c.rules.pitch - 1) / c.rules.pitch * c.rules.pitch;
+    c.distance = oi_layout_distance(&c.rules);
     c.layers = oi_allocate(count, sizeof *c.layers);
     saved = oi_number_text_enter();
     status = c.layers ? draw_chip(&c, circuits, options, layers, total) : OPTINC_ERR_OUT_OF_MEMORY;

@@ -43,8 +43,13 @@ typedef struct oi_layout_rules {
 } oi_layout_rules;
 
 /* Of a device; OPTINC_ERR_UNSUPPORTED for MZIs too small for the parts above. */
+#define OI_MZI_LENGTH_UM_MIN 140.0
+#define OI_MZI_WIDTH_UM_MIN 80.0
 optinc_status oi_layout_rules_of(const optinc_device *device, const optinc_log *log,
                                  oi_layout_rules *rules);
+
+/* Of a layer's modulators from one another, and of its receivers: a multiple of the pitch. */
+int64_t oi_layout_distance(const oi_layout_rules *rules);
 
 /* The cells that a layout places. Their origin is the middle of the left side (CROSSING: its
  * middle). Only those that are used are written, so that a file has one top cell. */
@@ -72,9 +77,14 @@ typedef struct oi_net {
     uint32_t crossings;
 } oi_net;
 
+/* Sorts the nets by where they leave and sets their crossings: of two whose order changes, one. Any
+ * heights; memory for as many nets again. */
+optinc_status oi_layout_count(oi_net *nets, size_t count);
+
 /* Draws nets from x to x + *width, *width as small as possible but not below what it is on entry.
  * Nets whose order changes cross at right angles in CROSSING cells, each pair once. Heights of one
- * side are different, at least a pitch apart where there are crossings. `nets` is sorted. */
+ * side are different, at least a pitch apart where there are crossings. `nets` is sorted. For a muted
+ * `gds` the crossings are only counted, and the width stays. */
 optinc_status oi_layout_channel(oi_gds *gds, const oi_layout_rules *rules, oi_gds_layer layer,
                                 int64_t line, int64_t x, oi_net *nets, size_t count,
                                 int64_t *width);
@@ -105,8 +115,10 @@ typedef struct oi_item {
 typedef struct oi_scene {
     const oi_layout_rules *rules;
     const optinc_circuit *circuit;
-    uint32_t *path_crossings; /* [mode_count] borrowed: on the way with most of them */
-    oi_gds gds;               /* owned: the cell's shapes so far */
+    uint32_t *crossed;       /* [mode_count] borrowed: crossings of the mode's light so far */
+    uint32_t (*arrivals)[2]; /* [element_count] borrowed: of an element's two inputs since the last
+                                   element of each, which `crossed` counts from there */
+    oi_gds gds;              /* owned: the cell's shapes so far */
     int64_t x;
     int64_t top, bottom;
     uint64_t crossings;
@@ -121,7 +133,10 @@ typedef struct oi_scene {
 } oi_scene;
 
 optinc_status oi_scene_create(oi_scene *scene, const oi_layout_rules *rules,
-                              const optinc_circuit *circuit, uint32_t *path_crossings);
+                              const optinc_circuit *circuit, uint32_t *crossed,
+                              uint32_t (*arrivals)[2], bool muted);
+/* As it was created. */
+void oi_scene_clear(oi_scene *scene);
 void oi_scene_destroy(oi_scene *scene);
 /* Light on a mode at a height, at the scene's x. */
 void oi_scene_light(oi_scene *scene, uint32_t mode, int64_t height);
@@ -142,9 +157,10 @@ typedef struct oi_circuit_plan {
     bool absorbers;
 } oi_circuit_plan;
 
-/* Appends the cell `name` of a circuit and the cells of its meshes, names beginning with `prefix`. */
+/* Appends the cell `name` of a circuit and the cells of its meshes, names beginning with `prefix`.
+ * crossings [rows]: the most on a way to each output; NULL: not wanted. */
 optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
                                 const optinc_circuit *circuit, const char *prefix, const char *name,
-                                int64_t distance, oi_circuit_plan *plan);
+                                int64_t distance, oi_circuit_plan *plan, uint32_t *crossings);
 
 #endif

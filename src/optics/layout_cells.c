@@ -9,8 +9,6 @@
 #include "optics/layout.h"
 
 #define NM_PER_UM 1000.0
-#define MZI_LENGTH_UM_MIN 140.0
-#define MZI_WIDTH_UM_MIN 80.0
 #define HEATER_NM 4000
 #define PAD_NM 14000
 #define PAD_EDGE_NM 2000 /* from the footprint */
@@ -32,12 +30,13 @@ optinc_status oi_layout_rules_of(const optinc_device *device, const optinc_log *
 {
     int64_t length, rest;
 
-    if (!(device->mzi_length_um >= MZI_LENGTH_UM_MIN && device->mzi_width_um >= MZI_WIDTH_UM_MIN))
+    if (!(device->mzi_length_um >= OI_MZI_LENGTH_UM_MIN &&
+          device->mzi_width_um >= OI_MZI_WIDTH_UM_MIN))
         return oi_fail(log, OPTINC_ERR_UNSUPPORTED,
                        "layout: mzi_length_um and mzi_width_um are %g x %g, at least %g x %g "
                        "expected for bends of 5 um and pads",
-                       device->mzi_length_um, device->mzi_width_um, MZI_LENGTH_UM_MIN,
-                       MZI_WIDTH_UM_MIN);
+                       device->mzi_length_um, device->mzi_width_um, OI_MZI_LENGTH_UM_MIN,
+                       OI_MZI_WIDTH_UM_MIN);
     length = rounded(device->mzi_length_um);
     rest = length - 2 * FULL_COUPLER_NM - PORT_NM;
     *rules = (oi_layout_rules){.pitch = rounded(device->mzi_width_um) / 2,

@@ -258,6 +258,8 @@ optinc_status oi_layout_channel(oi_gds *gds, const oi_layout_rules *rules, oi_gd
                  .count = count};
     int64_t used;
 
+    if (gds->muted)
+        return oi_layout_count(nets, count);
     qsort(nets, count, sizeof *nets, by_height);
     if (order_changes(nets, count))
         c.jog = rules->pitch / 4;

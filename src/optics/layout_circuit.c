@@ -73,13 +73,34 @@ static optinc_status find_groups(oi_plan *p, const char *prefix)
     return OPTINC_OK;
 }
 
+/* Takes the stage's ways through its groups, behind the channel to them. Light behind an element has
+ * crossed what the worse of its two inputs has. */
+static void follow_ways(oi_plan *p, uint32_t stage)
+{
+    for (size_t i = 0; i < p->group_count; i++) {
+        const oi_group *g = &p->groups[i];
+
+        for (size_t k = g->first; k < g->first + g->count && g->stage == stage; k++) {
+            const optinc_element *e = &p->circuit->elements[k];
+            uint32_t a = p->crossings[e->mode_a] + p->arrivals[k][0];
+            uint32_t b = p->crossings[e->mode_b] + p->arrivals[k][1];
+
+            p->crossings[e->mode_a] = p->crossings[e->mode_b] = a > b ? a : b;
+        }
+    }
+    for (uint32_t m = 0; m < p->circuit->mode_count; m++) {
+        p->crossings[m] += p->inside[m];
+        p->inside[m] = 0;
+    }
+}
+
 static optinc_status place_stage(oi_plan *p, uint32_t stage)
 {
     size_t count = 0;
+    optinc_status status;
 
     for (size_t i = 0; i < p->group_count; i++) {
         oi_group *g = &p->groups[i];
-        optinc_status status;
 
         if (g->stage != stage)
             continue;
@@ -107,7 +128,9 @@ static optinc_status place_stage(oi_plan *p, uint32_t stage)
             p->member[g->left[k].mode] = 1;
     }
     count = oi_plan_add_passes(p, &p->scene, 1, count, p->ports);
-    return oi_scene_advance(&p->scene, p->items, count, false, false);
+    status = oi_scene_advance(&p->scene, p->items, count, false, false);
+    follow_ways(p, stage);
+    return status;
 }
 
 /* Inputs that nothing reads end in absorbers. */
@@ -169,11 +192,14 @@ static bool allocate_plan(oi_plan *p)
     p->stage = oi_allocate(modes, sizeof *p->stage);
     p->column = oi_allocate(modes, sizeof *p->column);
     p->member = oi_allocate(modes, sizeof *p->member);
+    p->modes = oi_allocate(modes, sizeof *p->modes);
     p->items = oi_allocate(modes, sizeof *p->items);
     p->ports = oi_allocate(modes, 4 * sizeof *p->ports);
     p->crossings = oi_allocate(modes, sizeof *p->crossings);
+    p->inside = oi_allocate(modes, sizeof *p->inside);
+    p->arrivals = oi_allocate(p->circuit->element_count, sizeof *p->arrivals);
     if (!p->uses || !p->output || !p->outer_mode || !p->stage || !p->column || !p->member ||
-        !p->items || !p->ports || !p->crossings)
+        !p->modes || !p->items || !p->ports || !p->crossings || !p->inside || !p->arrivals)
         return false;
     for (size_t k = 0; k < p->circuit->element_count; k++) {
         p->uses[p->circuit->elements[k].mode_a]++;
@@ -199,10 +225,14 @@ static void free_plan(oi_plan *p)
     oi_free(p->stage);
     oi_free(p->column);
     oi_free(p->member);
+    oi_free(p->modes);
     oi_free(p->items);
     oi_free(p->ports);
     oi_free(p->crossings);
+    oi_free(p->inside);
+    oi_free(p->arrivals);
     oi_scene_destroy(&p->scene);
+    oi_scene_destroy(&p->inner);
 }
 
 static optinc_status place_all(oi_plan *p, int64_t distance, oi_circuit_plan *result)
@@ -221,7 +251,7 @@ static optinc_status place_all(oi_plan *p, int64_t distance, oi_circuit_plan *re
 
 optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
                                 const optinc_circuit *circuit, const char *prefix, const char *name,
-                                int64_t distance, oi_circuit_plan *result)
+                                int64_t distance, oi_circuit_plan *result, uint32_t *crossings)
 {
     oi_plan p = {.circuit = circuit, .rules = rules, .gds = gds};
     int64_t inputs_bottom = -(int64_t)(circuit->cols - 1) * distance - distance / 2;
@@ -229,7 +259,9 @@ optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
 
     *result = (oi_circuit_plan){.length = 0};
     if (allocate_plan(&p))
-        status = oi_scene_create(&p.scene, rules, circuit, p.crossings);
+        status = oi_scene_create(&p.scene, rules, circuit, p.crossings, p.arrivals, gds->muted);
+    if (!status)
+        status = oi_scene_create(&p.inner, rules, circuit, p.inside, p.arrivals, gds->muted);
     if (!status)
         status = find_groups(&p, prefix);
     if (!status)
@@ -244,9 +276,14 @@ optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
         result->bottom = s->bottom;
         result->crossings = s->crossings / 2;
         result->absorbers = s->absorbers;
-        for (uint32_t r = 0; r < circuit->rows; r++)
-            if (p.crossings[circuit->output_mode[r]] > result->path_crossings_max)
-                result->path_crossings_max = p.crossings[circuit->output_mode[r]];
+        for (uint32_t r = 0; r < circuit->rows; r++) {
+            uint32_t most = p.crossings[circuit->output_mode[r]];
+
+            if (most > result->path_crossings_max)
+                result->path_crossings_max = most;
+            if (crossings)
+                crossings[r] = most;
+        }
         oi_plan_finish_cell(gds, name, s, NULL);
     }
     free_plan(&p);

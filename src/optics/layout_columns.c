@@ -14,13 +14,16 @@
 #define LABEL_NM 5000
 
 optinc_status oi_scene_create(oi_scene *scene, const oi_layout_rules *rules,
-                              const optinc_circuit *circuit, uint32_t *path_crossings)
+                              const optinc_circuit *circuit, uint32_t *crossed,
+                              uint32_t (*arrivals)[2], bool muted)
 {
     size_t modes = circuit->mode_count;
 
     *scene = (oi_scene){.rules = rules,
                         .circuit = circuit,
-                        .path_crossings = path_crossings,
+                        .crossed = crossed,
+                        .arrivals = arrivals,
+                        .gds = {.muted = muted},
                         .top = INT64_MIN,
                         .bottom = INT64_MAX};
     scene->modes = oi_allocate(modes, sizeof *scene->modes);
@@ -32,6 +35,22 @@ optinc_status oi_scene_create(oi_scene *scene, const oi_layout_rules *rules,
         return OPTINC_OK;
     oi_scene_destroy(scene);
     return OPTINC_ERR_OUT_OF_MEMORY;
+}
+
+void oi_scene_clear(oi_scene *scene)
+{
+    bool muted = scene->gds.muted;
+
+    for (size_t i = 0; i < scene->mode_count; i++)
+        scene->place[scene->modes[i]] = 0;
+    oi_gds_free(&scene->gds);
+    scene->gds.muted = muted;
+    scene->mode_count = scene->dead_count = 0;
+    scene->x = 0;
+    scene->top = INT64_MIN;
+    scene->bottom = INT64_MAX;
+    scene->crossings = 0;
+    scene->absorbers = false;
 }
 
 void oi_scene_destroy(oi_scene *scene)
@@ -213,7 +232,7 @@ static optinc_status connect(oi_scene *scene, const oi_item *items, size_t count
         margin(scene, net_count, true);
     for (size_t i = 0; i < net_count; i++) {
         scene->crossings += scene->nets[i].crossings;
-        scene->path_crossings[scene->nets[i].mode] += scene->nets[i].crossings;
+        scene->crossed[scene->nets[i].mode] += scene->nets[i].crossings;
         scene->height[scene->nets[i].mode] = scene->nets[i].right;
     }
     return status;
@@ -263,19 +282,22 @@ static void draw_element(oi_scene *scene, const oi_item *item)
     label_element(scene, item, name, e);
 }
 
-/* Light behind an element has crossed what the worse of its two inputs has. */
-static void merge_paths(oi_scene *scene, const oi_item *item)
+static void note_arrivals(oi_scene *scene, const oi_item *item)
 {
-    uint32_t *paths = scene->path_crossings, a = item->left[0].mode, b = item->left[1].mode;
+    for (int i = 0; i < 2; i++) {
+        uint32_t *crossed = &scene->crossed[item->left[i].mode];
 
-    paths[a] = paths[b] = paths[a] > paths[b] ? paths[a] : paths[b];
+        scene->arrivals[item->element][i] = *crossed;
+        *crossed = 0;
+    }
 }
 
 static void put_item(oi_scene *scene, const oi_item *item, int64_t column_length)
 {
     if (item->kind == OI_ITEM_ELEMENT) {
-        draw_element(scene, item);
-        merge_paths(scene, item);
+        if (!scene->gds.muted)
+            draw_element(scene, item);
+        note_arrivals(scene, item);
     } else if (item->kind == OI_ITEM_CELL) {
         oi_gds_place(&scene->gds,
                      &(oi_gds_reference){.cell = item->cell, .at = {scene->x, item->y}});

@@ -69,7 +69,11 @@ size_t oi_plan_add_passes(const oi_plan *p, const oi_scene *scene, uint32_t mark
 
 static optinc_status keep_left_ports(const oi_plan *p, oi_group *g, size_t items)
 {
-    g->left = oi_allocate(p->circuit->mode_count, sizeof *g->left);
+    size_t ports = 0;
+
+    for (size_t i = 0; i < items; i++)
+        ports += p->items[i].left_count;
+    g->left = oi_allocate(ports, sizeof *g->left);
     if (!g->left)
         return OPTINC_ERR_OUT_OF_MEMORY;
     for (size_t i = 0; i < items; i++)
@@ -88,8 +92,10 @@ static int by_mode(const void *a, const void *b)
     return p->mode < q->mode ? -1 : p->mode > q->mode;
 }
 
-static optinc_status keep_right_ports(const oi_plan *p, const oi_scene *inner, oi_group *g)
+static optinc_status keep_right_ports(const oi_plan *p, oi_group *g)
 {
+    const oi_scene *inner = &p->inner;
+
     g->right = oi_allocate(inner->mode_count, sizeof *g->right);
     if (!g->right)
         return OPTINC_ERR_OUT_OF_MEMORY;
@@ -105,9 +111,10 @@ static optinc_status keep_right_ports(const oi_plan *p, const oi_scene *inner, o
 }
 
 /* Places the elements column by column; order [count] sorted by column, starts [depth + 1]. */
-static optinc_status place_columns(oi_plan *p, oi_group *g, oi_scene *inner, const size_t *order,
+static optinc_status place_columns(oi_plan *p, oi_group *g, const size_t *order,
                                    const size_t *starts, size_t depth)
 {
+    oi_scene *inner = &p->inner;
     optinc_status status = OPTINC_OK;
 
     for (size_t c = 0; c < depth && !status; c++) {
@@ -172,22 +179,36 @@ static optinc_status sort_columns(oi_plan *p, const oi_group *g, size_t *order, 
     return OPTINC_OK;
 }
 
-/* Light on the group's modes from the top, in their order; a mesh has waveguides for dark ones too. */
-static void light_group(oi_plan *p, const oi_group *g, oi_scene *inner)
+static int by_number(const void *a, const void *b)
 {
+    const uint32_t *p = a, *q = b;
+
+    return *p < *q ? -1 : *p > *q;
+}
+
+/* Light on the group's modes from the top, in their order; a mesh has waveguides for dark ones too. */
+static void light_group(oi_plan *p, const oi_group *g)
+{
+    size_t count = 0;
     int64_t height = 0;
 
     for (size_t k = g->first; k < g->first + g->count; k++) {
         const optinc_element *e = &p->circuit->elements[k];
+        uint32_t modes[2] = {e->mode_a, e->mode_b};
 
-        p->member[e->mode_a] = p->member[e->mode_b] = UINT32_MAX;
+        for (int i = 0; i < 2; i++)
+            if (p->member[modes[i]] != UINT32_MAX) {
+                p->member[modes[i]] = UINT32_MAX;
+                p->modes[count++] = modes[i];
+            }
     }
-    for (uint32_t m = 0; m < p->circuit->mode_count; m++) {
-        if (p->member[m] != UINT32_MAX)
-            continue;
-        p->member[m] = 0;
-        if (g->kind == OI_GROUP_MESH || p->scene.place[m]) {
-            oi_scene_light(inner, m, height);
+    qsort(p->modes, count, sizeof *p->modes, by_number);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t mode = p->modes[i];
+
+        p->member[mode] = 0;
+        if (g->kind == OI_GROUP_MESH || p->scene.place[mode]) {
+            oi_scene_light(&p->inner, mode, height);
             height -= p->rules->pitch;
         }
     }
@@ -215,33 +236,31 @@ optinc_status oi_plan_place_group(oi_plan *p, oi_group *g)
 {
     size_t *order = oi_allocate(g->count, sizeof *order), depth = 0;
     size_t *starts = oi_allocate(g->count + 1, sizeof *starts);
-    oi_scene inner = {.rules = NULL};
+    oi_scene *inner = &p->inner;
     char title[80];
     optinc_status status = OPTINC_ERR_OUT_OF_MEMORY;
 
     if (order && starts)
-        status = oi_scene_create(&inner, p->rules, p->circuit, p->crossings);
-    if (!status)
         status = sort_columns(p, g, order, starts, &depth);
     if (!status) {
-        light_group(p, g, &inner);
-        status = place_columns(p, g, &inner, order, starts, depth);
+        light_group(p, g);
+        status = place_columns(p, g, order, starts, depth);
     }
     if (!status)
-        status = keep_right_ports(p, &inner, g);
+        status = keep_right_ports(p, g);
     if (!status) {
-        g->length = inner.x;
-        g->top = inner.top;
-        g->bottom = inner.bottom;
-        p->scene.crossings += inner.crossings;
-        p->scene.absorbers |= inner.absorbers;
+        g->length = inner->x;
+        g->top = inner->top;
+        g->bottom = inner->bottom;
+        p->scene.crossings += inner->crossings;
+        p->scene.absorbers |= inner->absorbers;
         snprintf(title, sizeof title, "%s: %zu %s in %zu column%s", g->name, g->count,
                  g->kind == OI_GROUP_SPLITTERS ? "splitters" : "MZIs", depth,
                  depth == 1 ? "" : "s");
-        oi_plan_finish_cell(p->gds, g->name, &inner, title);
+        oi_plan_finish_cell(p->gds, g->name, inner, title);
     }
+    oi_scene_clear(inner);
     oi_free(order);
     oi_free(starts);
-    oi_scene_destroy(&inner);
     return status;
 }

@@ -40,11 +40,14 @@ typedef struct oi_plan {
     uint32_t *modes;  /* [mode_count] scratch: of a group, rising */
     oi_item *items;   /* [mode_count] scratch */
     oi_layout_port *ports; /* [4 mode_count] scratch */
-    uint32_t *crossings;   /* [mode_count] */
-    oi_group *groups;      /* [group_count] */
+    uint32_t *crossings;   /* [mode_count] on the way with most of them, up to the current stage */
+    uint32_t *inside;      /* [mode_count] behind the group's last element on the mode; else 0 */
+    uint32_t (*arrivals)[2]; /* [element_count] */
+    oi_group *groups;        /* [group_count] */
     size_t group_count;
     uint32_t stage_count;
     oi_scene scene;
+    oi_scene inner; /* of the group that is being placed; else clear */
 } oi_plan;
 
 /* Does light on this mode go on to an element or a receiver? */
@@ -58,7 +61,8 @@ size_t oi_plan_add_passes(const oi_plan *p, const oi_scene *scene, uint32_t mark
 /* The cell around a scene; `title`, or NULL, is written above it, as large as fits its length. */
 void oi_plan_finish_cell(oi_gds *gds, const char *name, const oi_scene *scene, const char *title);
 
-/* Appends the group's cell; its ports and extents are known then. */
+/* Appends the group's cell; its ports and extents are known then. Its crossings are in `arrivals` and
+ * `inside` until the light that comes to it is known. */
 optinc_status oi_plan_place_group(oi_plan *p, oi_group *g);
 
 #endif

@@ -304,6 +304,8 @@ static void layouts(void **state)
     const things *t = *state;
     const optinc_circuit *circuits[1] = {t->circuit};
     const optinc_layout_options layout = {.name = "CHIP"};
+    const optinc_device nothing = {.mzi_length_um = 0};
+    optinc_crossings crossings;
 
     REFUSED(optinc_layout_export(NULL, 1, &layout, "never-made", NULL, NULL, NULL));
     REFUSED(optinc_layout_export(circuits, 0, &layout, "never-made", NULL, NULL, NULL));
@@ -313,6 +315,9 @@ static void layouts(void **state)
     REFUSED(optinc_layout_export(circuits, 1, &layout, NULL, NULL, NULL, NULL));
     REFUSED(optinc_layout_export(circuits, 1, &(optinc_layout_options){.name = NULL}, "never-made",
                                  NULL, NULL, NULL));
+    REFUSED(optinc_layout_crossings(NULL, NULL, &crossings, NULL));
+    REFUSED(optinc_layout_crossings(t->circuit, NULL, NULL, NULL));
+    REFUSED(optinc_layout_crossings(t->circuit, &nothing, &crossings, NULL));
 }
 
 static void chips(void **state)

@@ -147,6 +147,25 @@ def matrix_of(plan, nets, rows, cols):
     return np.array([field[nets.find(plan.edge[f"out{r}"])] for r in range(rows)])
 
 
+def worst_ways(plan, nets, rows, cols):
+    """The most crossings on a way to each output, from left to right."""
+    on = collections.Counter()
+    for kind, _, _, ports, _ in plan.leaves:
+        if kind == "CROSSING":
+            on.update([nets.find(ports["w"]), nets.find(ports["n"])])
+    most = {}  # dark waveguides are not in it
+    for j in range(cols):
+        net = nets.find(plan.edge[f"in{j}"])
+        most[net] = on[net]
+    for kind, _, _, ports, _ in sorted(plan.leaves, key=lambda leaf: leaf[4]):
+        if kind in ("MZI", "SPLITTER"):
+            before = max(most.get(nets.find(ports[port]), 0) for port in ("in0", "in1"))
+            for port in ("out0", "out1"):
+                net = nets.find(ports[port])
+                most[net] = before + on[net]
+    return [most.get(nets.find(plan.edge[f"out{r}"]), 0) for r in range(rows)]
+
+
 def region(layout, cell, layer):
     found = klayout.db.Region(cell.begin_shapes_rec(layout.layer(*layer)))
     found.merged_semantics = False
@@ -203,7 +222,7 @@ def check_circuit(cell, json_path, sax_path, matrix):
     worst = np.abs(np.array(top["gain"])[:, None] * s - matrix).max()
     assert worst <= 1e-9 * max(1, np.abs(matrix).max()), worst
     crossings = sum(kind == "CROSSING" for kind, *_ in plan.leaves)
-    return len(expected), crossings, worst
+    return len(expected), crossings, worst_ways(plan, nets, *matrix.shape), worst
 
 
 def cases():
@@ -241,13 +260,16 @@ def main():
                 for form, to in zip((JSON, SAX), paths):
                     library.export(circuit, form, to)
                 cell = read[f"L{number}_CIRCUIT"]
-                wires, crossings, worst = check_circuit(cell, *paths, matrix)
+                wires, crossings, ways, worst = check_circuit(cell, *paths, matrix)
                 assert crossings == info.crossing_count, (crossings, info.crossing_count)
+                assert max(ways) == info.path_crossings_max, (ways, info.path_crossings_max)
+                counted = library.crossings(circuit, len(matrix))
+                assert counted == (crossings, max(ways), ways), (counted, ways)
                 (x0, y0), (x1, y1) = [p.bounding_box() for p in cell.polygons
                                       if (p.layer, p.datatype) == FLOOR_PLAN][0]
                 assert abs((x1 - x0) * (y1 - y0) / 1e6 - info.circuit_area_mm2) < 1e-9
                 print(f"{name}, layer {number}: {wires} connections as in the netlist, "
-                      f"{crossings} crossings, max|difference| {worst:.3g}")
+                      f"{crossings} crossings, up to {max(ways)} on a way, max|difference| {worst:.3g}")
             for circuit in circuits:
                 library.destroy_circuit(circuit)
             assert abs(total.mzi_area_mm2 - total.mzi_count * 0.018) < 1e-12

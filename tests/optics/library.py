@@ -55,6 +55,10 @@ class LayoutInfo(ctypes.Structure):
     ]
 
 
+class Crossings(ctypes.Structure):
+    _fields_ = [("count", ctypes.c_uint64), ("path_max", ctypes.c_uint32)]
+
+
 class LayoutOptions(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("device", ctypes.c_void_p), ("spec", ctypes.c_void_p),
                 ("layer_first", ctypes.c_uint32)]
@@ -127,6 +131,14 @@ class Library:
         if status:
             raise ValueError(f"optinc_layout_export: {status}")
         return list(infos), total
+
+    def crossings(self, circuit, rows):
+        """(all, most on a way, most on a way to each output), counted without a plan"""
+        total, outputs = Crossings(), (ctypes.c_uint32 * rows)(*[0xA5A5A5A5] * rows)
+        status = self.so.optinc_layout_crossings(circuit, None, ctypes.byref(total), outputs)
+        if status:
+            raise ValueError(f"optinc_layout_crossings: {status}")
+        return total.count, total.path_max, list(outputs)
 
     def destroy_circuit(self, circuit):
         self.so.optinc_circuit_destroy(ctypes.byref(circuit))

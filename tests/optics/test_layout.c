@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "optics/gds.h"
+#include "optics/layout.h"
 #include "optinc/layout.h"
 #include "unitary.h"
 
@@ -234,6 +234,126 @@ static void test_files(void **state)
     }
 }
 
+/* Crossings counted, not drawn: each pair of waveguides whose order changes, pair by pair. */
+static void test_inversions(void **state)
+{
+    (void)state;
+    for (size_t count = 0; count <= 70; count++) {
+        oi_net nets[70];
+        uint32_t state_word = (uint32_t)count + 1;
+
+        memset(nets, 0xA5, sizeof nets);
+        for (size_t i = 0; i < count; i++) {
+            nets[i] = (oi_net){.mode = (uint32_t)i, .left = (int64_t)((i * 29 + 5) % 71) - 30};
+            state_word = state_word * 1664525 + 1013904223;
+            nets[i].right = (int64_t)(state_word >> 8) * 128 + (int64_t)i; /* all different */
+            nets[i].crossings = 77;
+        }
+        assert_int_equal(oi_layout_count(nets, count), OPTINC_OK);
+        for (size_t i = 0; i < count; i++) {
+            uint32_t expected = 0;
+
+            for (size_t k = 0; k < count; k++)
+                expected +=
+                    k != i && (nets[k].left < nets[i].left) != (nets[k].right < nets[i].right);
+            assert_int_equal(nets[i].crossings, expected);
+        }
+    }
+}
+
+static optinc_crossings crossings_of(const optinc_circuit *circuit, const optinc_device *device,
+                                     uint32_t *outputs)
+{
+    optinc_crossings found;
+
+    memset(&found, 0xA5, sizeof found);
+    assert_int_equal(optinc_layout_crossings(circuit, device, &found, outputs), OPTINC_OK);
+    return found;
+}
+
+/* R block rows of side k: splitters give k inputs to R blocks, from one after the other (all copies of
+ * an input, then the next) to block after block. Copy r of input i passes those of higher inputs in
+ * lower blocks: C(R, 2) C(k, 2) in all, (R - 1)(k - 1) where r or i is the last and the other the
+ * first, and mixing in each mesh every output of block r has a way from the worst of its inputs. */
+static void test_crossings_of_splitters(void **state)
+{
+    static const uint32_t sizes[][2] = {{1, 4}, {2, 2}, {2, 4}, {3, 3}, {4, 2}, {8, 8}, {16, 4}};
+
+    (void)state;
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+        uint32_t blocks = sizes[n][0], side = sizes[n][1], rows = blocks * side;
+        optinc_circuit_options options = {.mapping = OPTINC_MAPPING_SEGMENTED,
+                                          .segment_side = side};
+        double *m = malloc((size_t)rows * side * sizeof *m);
+        uint32_t *outputs = malloc(rows * sizeof *outputs);
+        optinc_circuit *circuit = NULL;
+        optinc_crossings found;
+
+        for (uint32_t i = 0; i < rows; i++)
+            for (uint32_t j = 0; j < side; j++) /* a reflection, orthogonal and dense */
+                m[i * side + j] = (i % side == j) - 2.0 / side;
+        assert_int_equal(optinc_circuit_create(rows, side, m, &options, NULL, &circuit), OPTINC_OK);
+        memset(outputs, 0xA5, rows * sizeof *outputs);
+        found = crossings_of(circuit, NULL, outputs);
+        assert_int_equal(found.count, blocks * (blocks - 1) / 2 * (side * (side - 1) / 2));
+        assert_int_equal(found.path_max, (blocks - 1) * (side - 1));
+        for (uint32_t i = 0; i < rows; i++) {
+            uint32_t block = i / side, worst = 0;
+
+            for (uint32_t j = 0; j < side; j++) { /* input j's way to this block */
+                uint32_t crossed = j * (blocks - 1 - block) + (side - 1 - j) * block;
+
+                worst = crossed > worst ? crossed : worst;
+            }
+            assert_int_equal(outputs[i], worst);
+        }
+        optinc_circuit_destroy(&circuit);
+        free(outputs);
+        free(m);
+    }
+}
+
+/* What is counted is what is drawn, also for other sizes of MZIs; and what cannot be drawn, too small
+ * or with dummies, is counted. A mesh has no crossings. */
+static void test_crossings_are_drawn(void **state)
+{
+    (void)state;
+    for (uint32_t k = 0; k < 24; k++) {
+        uint32_t rows = 1 + k % 9, cols = 1 + k * 5 % 8;
+        optinc_mapping mapping = k % 3 ? OPTINC_MAPPING_DIRECT : OPTINC_MAPPING_SVD;
+        optinc_circuit *circuit = circuit_of(rows, cols, mapping, false);
+        optinc_device device = optinc_device_ideal();
+        uint32_t outputs[9], most = 0;
+        optinc_layout_info total;
+        optinc_crossings found;
+        messages said;
+
+        device.mzi_width_um = 80 + 30 * (k % 5);
+        device.modulator_width_um = 20 + 60 * (k % 2);
+        memset(outputs, 0xA5, sizeof outputs);
+        found = crossings_of(circuit, &device, outputs);
+        assert_int_equal(plan(circuit, &device, "A", path_of("c.gds"), &said, &total), OPTINC_OK);
+        assert_int_equal(2 * found.count, total.crossing_count);
+        assert_int_equal(found.path_max, total.path_crossings_max);
+        for (uint32_t r = 0; r < rows; r++)
+            most = outputs[r] > most ? outputs[r] : most;
+        assert_int_equal(most, found.path_max);
+        if (mapping == OPTINC_MAPPING_SVD) {
+            optinc_circuit *balanced = circuit_of(rows, cols, mapping, true);
+
+            assert_int_equal(found.count, 0);
+            assert_int_equal(crossings_of(balanced, &device, NULL).count, 0);
+            optinc_circuit_destroy(&balanced);
+        }
+        device.mzi_width_um = 80;
+        found = crossings_of(circuit, &device, NULL);
+        device.mzi_length_um = device.mzi_width_um = 1;
+        assert_int_equal(crossings_of(circuit, &device, NULL).count, found.count);
+        unlink(path_of("c.gds"));
+        optinc_circuit_destroy(&circuit);
+    }
+}
+
 static void test_refusals(void **state)
 {
     optinc_circuit *circuit = circuit_of(24, 24, OPTINC_MAPPING_SVD, false);
@@ -293,6 +413,9 @@ int main(void)
         cmocka_unit_test(test_reals),
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_inversions),
+        cmocka_unit_test(test_crossings_of_splitters),
+        cmocka_unit_test(test_crossings_are_drawn),
         cmocka_unit_test(test_refusals),
     };
 

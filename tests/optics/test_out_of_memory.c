@@ -103,6 +103,15 @@ static optinc_status try_layout(void *user)
     return status;
 }
 
+static optinc_status try_crossings(void *user)
+{
+    const setting *s = user;
+    optinc_crossings crossings;
+    uint32_t outputs[SIDE];
+
+    return optinc_layout_crossings(s->circuit, &s->device, &crossings, outputs);
+}
+
 static optinc_status try_export(void *user)
 {
     const setting *s = user;
@@ -233,6 +242,7 @@ static void circuits(void **state)
             s.device.dac_bits = way == 2 ? 8 : 0;
             each_allocation_may_fail("compile", try_compile, &s);
         }
+        each_allocation_may_fail("crossings", try_crossings, &s);
         if (!s.options.balance)
             each_allocation_may_fail("layout", try_layout, &s);
         json_set_alloc_funcs(malloc, free); /* the ones that may fail */
