@@ -16,6 +16,9 @@ static void set_whole(json_t *object, const optinc_budget *budget)
     cli_json_set(object, "energy_pj", cli_json_number(budget->energy_pj));
     cli_json_set(object, "latency_ps", cli_json_number(budget->latency_ps));
     cli_json_set(object, "loss_db_max", cli_json_number(budget->loss_db_max));
+    cli_json_set(object, "crossings", cli_json_count(budget->crossings));
+    cli_json_set(object, "path_crossings_max", json_integer(budget->path_crossings_max));
+    cli_json_set(object, "crossing_loss_db_max", cli_json_number(budget->crossing_loss_db_max));
     cli_json_set(object, "received_dbm_min", cli_json_number(budget->received_dbm_min));
     cli_json_set(object, "gain_db_max", cli_json_number(budget->gain_db_max));
     cli_json_set(object, "snr_db_min", cli_json_number(budget->snr_db_min));
@@ -35,6 +38,9 @@ static void set_layer(json_t *object, const optinc_layer_budget *layer)
     cli_json_set(object, "dummies", cli_json_count(layer->dummies));
     cli_json_set(object, "depth_built", json_integer(layer->depth));
     cli_json_set(object, "loss_db_max", cli_json_number(layer->loss_db_max));
+    cli_json_set(object, "crossings", cli_json_count(layer->crossings));
+    cli_json_set(object, "path_crossings_max", json_integer(layer->path_crossings_max));
+    cli_json_set(object, "crossing_loss_db_max", cli_json_number(layer->crossing_loss_db_max));
     cli_json_set(object, "received_dbm_min", cli_json_number(layer->received_dbm_min));
     cli_json_set(object, "gain_db_max", cli_json_number(layer->gain_db_max));
     cli_json_set(object, "snr_db_min", cli_json_number(layer->snr_db_min));
@@ -59,6 +65,7 @@ static void set_receivers(json_t *object, const optinc_receiver_budget *receiver
         cli_json_set(receiver, "gain_db", cli_json_number(receivers[r].gain_db));
         cli_json_set(receiver, "snr_db", cli_json_number(receivers[r].snr_db));
         cli_json_set(receiver, "headroom_db", cli_json_number(receivers[r].headroom_db));
+        cli_json_set(receiver, "crossings", json_integer(receivers[r].crossings));
         json_array_append_new(list, receiver);
     }
     cli_json_set(object, "receivers", list);
@@ -105,6 +112,7 @@ static void set_remedies(json_t *object, const optinc_remedies *remedies)
     cli_json_set(own, "oscillator_mw", cli_json_number(remedies->oscillator_mw));
     cli_json_set(own, "symbol_rate_gbaud", cli_json_number(remedies->symbol_rate_gbaud));
     cli_json_set(own, "mzi_loss_db", cli_json_number(remedies->mzi_loss_db));
+    cli_json_set(own, "crossing_loss_db", cli_json_number(remedies->crossing_loss_db));
     cli_json_set(own, "mzis_between", json_integer(remedies->mzis_between));
     cli_json_set(own, "direct_headroom_db", cli_json_number(remedies->direct_headroom_db));
     cli_json_set(object, "remedies", own);
@@ -141,10 +149,10 @@ optinc_status cli_json_budget(json_t *object, json_t *layers, const optinc_desig
 
 static void print_layer(uint32_t level, uint32_t index, const optinc_layer_budget *layer)
 {
-    printf("%5u  %5u  %7" PRIu64 "  %5u  %7.1f  %8.1f  %7.1f  %6.1f  %7.0f  %9.3g  %7.3g\n", level,
-           index, layer->mzis, layer->depth, layer->loss_db_max, layer->received_dbm_min,
-           layer->gain_db_max, layer->snr_db_min, layer->latency_ps, layer->laser_mw,
-           layer->power_w);
+    printf("%5u  %5u  %7" PRIu64 "  %5u  %5u  %7.1f  %8.1f  %7.1f  %6.1f  %7.0f  %9.3g  %7.3g\n",
+           level, index, layer->mzis, layer->depth, layer->path_crossings_max, layer->loss_db_max,
+           layer->received_dbm_min, layer->gain_db_max, layer->snr_db_min, layer->latency_ps,
+           layer->laser_mw, layer->power_w);
 }
 
 static optinc_status print_layers(const optinc_design *design,
@@ -152,7 +160,8 @@ static optinc_status print_layers(const optinc_design *design,
 {
     optinc_status status = OPTINC_OK;
 
-    puts("\nlevel  layer     mzis  depth  loss dB  dBm min  gain dB  SNR dB  ps       laser mW  "
+    puts("\nlevel  layer     mzis  depth  cross  loss dB  dBm min  gain dB  SNR dB  ps       laser "
+         "mW  "
          "W");
     for (uint32_t level = 0; level < optinc_design_level_count(design) && !status; level++) {
         const optinc_unit *unit = optinc_design_unit(design, level);
@@ -177,6 +186,7 @@ static void print_remedies(const optinc_remedies *remedies)
         {remedies->oscillator_mw, "%.3g mW of oscillator at every receiver"},
         {remedies->symbol_rate_gbaud, "a symbol rate of %.3g Gbaud"},
         {remedies->mzi_loss_db, "MZIs of at most %.3g dB"},
+        {remedies->crossing_loss_db, "crossings of at most %.3g dB"},
         {remedies->mzis_between > 0 ? (double)remedies->mzis_between : (double)NAN,
          "regeneration after every %.0f MZIs"},
         {remedies->direct_headroom_db, "trees (--mapping direct), with %.1f dB headroom"},
@@ -192,7 +202,8 @@ static void print_remedies(const optinc_remedies *remedies)
         head = "       or ";
     }
     if (*head == 'm')
-        puts("mends     none of more light, a slower rate, MZIs without loss and trees alone");
+        puts("mends     none of more light, a slower rate, MZIs or crossings without loss and "
+             "trees alone");
 }
 
 static void print_energy(const optinc_design *design, const optinc_photonic_options *options,
@@ -220,9 +231,11 @@ optinc_status cli_print_budget(const optinc_design *design, const optinc_photoni
            "power     %.4g W, of it %.4g W for lasers; %.4g pJ a gradient element\n"
            "latency   %.5g ps\n"
            "loss      %.4g dB on the longest way of a layer; %.4g dBm at the weakest receiver\n"
+           "crossings %" PRIu64 " of waveguides, up to %u on a way (%.4g dB)\n"
            "gain      %.4g dB at most\nsnr       %.4g dB at least, %.4g dB needed\n",
            budget.mzis, budget.depth, budget.area_mm2, budget.power_w, budget.laser_w,
            budget.energy_pj, budget.latency_ps, budget.loss_db_max, budget.received_dbm_min,
+           budget.crossings, budget.path_crossings_max, budget.crossing_loss_db_max,
            budget.gain_db_max, budget.snr_db_min, budget.snr_db_needed);
     print_energy(design, options, &budget);
     printf("budget    %s\n", budget.verdict);

@@ -145,7 +145,7 @@ typedef struct optinc_layer_budget {
     uint64_t mzis;
     uint64_t modulators;
     uint64_t receivers;
-    double loss_db_max;      /* modulator and components of the longest way */
+    double loss_db_max;      /* modulator, components and crossings of the longest way */
     double received_dbm_min; /* at the worst receiver, its largest signal */
     double gain_db_max;      /* that a receiver's amplifier must give to restore the value */
     double snr_db_min;       /* largest signal over noise, relative-intensity noise included */
@@ -158,16 +158,22 @@ typedef struct optinc_layer_budget {
     double laser_mw;        /* light launched into all modulators */
     double oscillator_mw;   /* light of all receivers' local oscillators */
     double laser_mw_needed; /* into every modulator, for the worst receiver's sensitivity */
+    uint64_t crossings;     /* of waveguides in the floor plan (optinc_layout_crossings) */
+    uint32_t path_crossings_max; /* most of them on a way from a modulator to a receiver */
+    double
+        crossing_loss_db_max; /* theirs: path_crossings_max times the device's crossing_loss_db */
 } optinc_layer_budget;
 
-/* What one receiver sees when its layer's inputs are such that its signal is the largest. A row of
- * zeros has no receiver: NaN. */
+/* What one receiver sees when its layer's inputs are such that its signal is the largest, and comes
+ * with the loss of all `crossings`: ways with fewer bring more. A row of zeros has no receiver: NaN,
+ * and 0 crossings. */
 typedef struct optinc_receiver_budget {
     double loss_db; /* from the light launched into one modulator, modulator included */
     double received_dbm;
     double gain_db;
     double snr_db;      /* infinite without noise */
     double headroom_db; /* the least of light, gain and noise */
+    uint32_t crossings; /* most of them on a way to it */
 } optinc_receiver_budget;
 
 /* A whole tree of switches, the servers' own transceivers left out. */
@@ -189,7 +195,10 @@ typedef struct optinc_budget {
     uint32_t limit_layer;   /* counted from 1 */
     double headroom_db;     /* there: the least of light, gain and noise */
     bool feasible;
-    char verdict[256]; /* what breaks first, and what would mend it */
+    char verdict[256];           /* what breaks first, and what would mend it */
+    uint64_t crossings;          /* of waveguides, in all circuits */
+    uint32_t path_crossings_max; /* of any layer */
+    double crossing_loss_db_max; /* of any layer; part of its loss */
 } optinc_budget;
 
 /* Ways to make a design feasible, each with all else as it is. NaN or 0: that alone does not. */
@@ -198,6 +207,7 @@ typedef struct optinc_remedies {
     double oscillator_mw;      /* at every receiver, up to the same */
     double symbol_rate_gbaud;  /* slower than the device's, down to a thousandth */
     double mzi_loss_db;        /* MZIs of at most this loss */
+    double crossing_loss_db;   /* crossings of at most this loss */
     uint32_t mzis_between;     /* regeneration (receivers and modulators) after so many MZIs */
     double direct_headroom_db; /* of all layers mapped by trees, where that is feasible */
 } optinc_remedies;
@@ -228,7 +238,7 @@ OPTINC_API optinc_status optinc_design_budget(const optinc_design *design,
                                               const optinc_log *log,
                                               optinc_budget *budget) OPTINC_WARN_UNUSED;
 
-/* The loss in `mzi_loss_db` is found to 1 %. Budgets a dozen times where the design is
+/* The losses `mzi_loss_db` and `crossing_loss_db` are found to 1 %. Budgets a dozen times where the design is
  * infeasible. */
 OPTINC_API optinc_status optinc_design_remedies(const optinc_design *design,
                                                 const optinc_photonic_options *options,

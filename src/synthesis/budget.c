@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "optics/cell.h"
 #include "optics/photonic.h"
+#include "optinc/layout.h"
 #include "synthesis/budget.h"
 
 #define UM2_PER_MM2 1e6
@@ -52,13 +53,22 @@ oi_headroom oi_find_headroom(const optinc_device *device, double received_dbm, d
     return found;
 }
 
-/* Row r of matrix [rows, cols], complex with the losses in it; *light: the amplitude of its largest
- * signal. */
-static optinc_receiver_budget receiver_budget(const oi_photonic_layer *layer,
-                                              const optinc_device *device, double snr_db_needed,
-                                              const double *matrix, uint32_t r, double *light)
+/* A layer as it is budgeted. */
+typedef struct subject {
+    const oi_photonic_layer *layer;
+    const optinc_device *device;
+    double snr_db_needed;
+    double *matrix;      /* [rows, inputs] complex, with the losses of MZIs and splitters */
+    uint32_t *crossings; /* [rows] the most on a way to each receiver */
+} subject;
+
+/* *light: the amplitude of the row's largest signal, as if all of it came on the way with the most
+ * crossings. */
+static optinc_receiver_budget receiver_budget(const subject *s, uint32_t r, double *light)
 {
-    optinc_receiver_budget found = {NAN, NAN, NAN, NAN, NAN};
+    const oi_photonic_layer *layer = s->layer;
+    const optinc_device *device = s->device;
+    optinc_receiver_budget found = {NAN, NAN, NAN, NAN, NAN, 0};
     double target = 0;
 
     *light = 0;
@@ -67,9 +77,11 @@ static optinc_receiver_budget receiver_budget(const oi_photonic_layer *layer,
     for (uint32_t c = 0; c < layer->inputs; c++) {
         size_t at = (size_t)r * layer->inputs + c;
 
-        *light += hypot(matrix[2 * at], matrix[2 * at + 1]);
+        *light += hypot(s->matrix[2 * at], s->matrix[2 * at + 1]);
         target += fabs(layer->target[at]);
     }
+    found.crossings = s->crossings[r];
+    *light /= pow(10, found.crossings * device->crossing_loss_db / 20);
     /* A saturating unit is a limiting amplifier: its swing counts, its slope is free. */
     if (layer->activation == OPTINC_ACTIVATION_SATURATING)
         target = fmin(target, 1);
@@ -78,21 +90,20 @@ static optinc_receiver_budget receiver_budget(const oi_photonic_layer *layer,
     found.gain_db = 2 * oi_decibel(target / *light);
     found.snr_db = oi_snr_db(device, *light);
     found.headroom_db =
-        oi_find_headroom(device, found.received_dbm, found.gain_db, found.snr_db, snr_db_needed).db;
+        oi_find_headroom(device, found.received_dbm, found.gain_db, found.snr_db, s->snr_db_needed)
+            .db;
     return found;
 }
 
 /* receivers [rows] may be NULL. */
-static void find_worst(const oi_photonic_layer *layer, const optinc_device *device,
-                       double snr_db_needed, const double *matrix, optinc_layer_budget *budget,
+static void find_worst(const subject *s, optinc_layer_budget *budget,
                        optinc_receiver_budget *receivers)
 {
     budget->received_dbm_min = budget->snr_db_min = budget->light_min = INFINITY;
     budget->gain_db_max = -INFINITY;
-    for (uint32_t r = 0; r < layer->rows; r++) {
+    for (uint32_t r = 0; r < s->layer->rows; r++) {
         double light;
-        optinc_receiver_budget found =
-            receiver_budget(layer, device, snr_db_needed, matrix, r, &light);
+        optinc_receiver_budget found = receiver_budget(s, r, &light);
 
         if (receivers)
             receivers[r] = found;
@@ -129,39 +140,67 @@ static void add_up(const oi_photonic_layer *layer, const optinc_device *device,
     budget->power_w = 1e-3 * power_mw;
 }
 
+/* The layer's matrix and the crossings of its floor plan. */
+static optinc_status examine(const subject *s, optinc_crossings *crossings)
+{
+    optinc_device lossy = optinc_device_ideal();
+    optinc_status status;
+
+    if (!s->matrix || !s->crossings)
+        return OPTINC_ERR_OUT_OF_MEMORY;
+    lossy.mzi_loss_db = s->device->mzi_loss_db;
+    lossy.splitter_loss_db = s->device->splitter_loss_db;
+    status = optinc_circuit_compile(s->layer->circuit, &lossy, NULL, s->matrix);
+    return status ? status
+                  : optinc_layout_crossings(s->layer->circuit, s->device, crossings, s->crossings);
+}
+
+static void fill(const subject *s, const optinc_crossings *crossings, optinc_layer_budget *budget,
+                 optinc_receiver_budget *receivers)
+{
+    const optinc_device *device = s->device;
+    optinc_circuit_info info = optinc_circuit_describe(s->layer->circuit);
+    double length_um = device->modulator_length_um + info.path_mzis_max * device->mzi_length_um;
+
+    *budget = (optinc_layer_budget){.mzis = info.mzi_count,
+                                    .modulators = s->layer->inputs,
+                                    .receivers = s->layer->rows,
+                                    .dummies = info.dummy_count,
+                                    .depth = info.path_mzis_max,
+                                    .crossings = crossings->count,
+                                    .path_crossings_max = crossings->path_max,
+                                    .crossing_loss_db_max =
+                                        crossings->path_max * device->crossing_loss_db};
+    find_worst(s, budget, receivers);
+    budget->loss_db_max = device->modulator_loss_db + info.path_mzis_max * device->mzi_loss_db +
+                          info.path_splitters_max * device->splitter_loss_db +
+                          1e-4 * length_um * device->waveguide_loss_db_per_cm +
+                          budget->crossing_loss_db_max;
+    budget->latency_ps =
+        length_um * device->group_index / LIGHT_UM_PER_PS + device->amplifier_latency_ps;
+    budget->laser_mw_needed =
+        device->laser_power_mw *
+        pow(10, (device->detector_sensitivity_dbm - budget->received_dbm_min) / 10);
+    add_up(s->layer, device, budget);
+}
+
 static optinc_status layer_budget(const oi_photonic *photonic, uint32_t l,
                                   optinc_layer_budget *budget, optinc_receiver_budget *receivers)
 {
     const oi_photonic_layer *layer = &photonic->layers[l];
-    const optinc_device *device = &photonic->options.device;
-    optinc_circuit_info info = optinc_circuit_describe(layer->circuit);
-    double length_um = device->modulator_length_um + info.path_mzis_max * device->mzi_length_um;
-    double *matrix = oi_allocate((size_t)layer->rows * layer->inputs, 2 * sizeof *matrix);
-    optinc_device lossy = optinc_device_ideal();
-    optinc_status status = OPTINC_ERR_OUT_OF_MEMORY;
+    const subject s = {.layer = layer,
+                       .device = &photonic->options.device,
+                       .snr_db_needed = oi_snr_db_needed(photonic->unit),
+                       .matrix =
+                           oi_allocate((size_t)layer->rows * layer->inputs, 2 * sizeof *s.matrix),
+                       .crossings = oi_allocate(layer->rows, sizeof *s.crossings)};
+    optinc_crossings crossings;
+    optinc_status status = examine(&s, &crossings);
 
-    lossy.mzi_loss_db = device->mzi_loss_db;
-    lossy.splitter_loss_db = device->splitter_loss_db;
-    if (matrix)
-        status = optinc_circuit_compile(layer->circuit, &lossy, NULL, matrix);
-    if (!status) {
-        *budget = (optinc_layer_budget){.mzis = info.mzi_count,
-                                        .modulators = layer->inputs,
-                                        .receivers = layer->rows,
-                                        .dummies = info.dummy_count,
-                                        .depth = info.path_mzis_max};
-        find_worst(layer, device, oi_snr_db_needed(photonic->unit), matrix, budget, receivers);
-        budget->loss_db_max = device->modulator_loss_db + info.path_mzis_max * device->mzi_loss_db +
-                              info.path_splitters_max * device->splitter_loss_db +
-                              1e-4 * length_um * device->waveguide_loss_db_per_cm;
-        budget->latency_ps =
-            length_um * device->group_index / LIGHT_UM_PER_PS + device->amplifier_latency_ps;
-        budget->laser_mw_needed =
-            device->laser_power_mw *
-            pow(10, (device->detector_sensitivity_dbm - budget->received_dbm_min) / 10);
-        add_up(layer, device, budget);
-    }
-    oi_free(matrix);
+    if (!status)
+        fill(&s, &crossings, budget, receivers);
+    oi_free(s.matrix);
+    oi_free(s.crossings);
     return status;
 }
 
@@ -196,8 +235,16 @@ optinc_status optinc_unit_receivers(const optinc_unit *unit, const optinc_photon
                              : OPTINC_ERR_INVALID_ARGUMENT;
 }
 
-static void write_verdict(optinc_budget *budget, const optinc_device *device, oi_headroom worst)
+/* Where the design breaks first, or comes closest to it. */
+typedef struct limit {
+    oi_headroom headroom;
+    double crossing_db; /* most that crossings take there */
+} limit;
+
+static void write_verdict(optinc_budget *budget, const optinc_device *device, const limit *at)
 {
+    oi_headroom worst = at->headroom;
+    size_t length;
     char where[48];
     size_t size = sizeof budget->verdict;
 
@@ -232,6 +279,10 @@ static void write_verdict(optinc_budget *budget, const optinc_device *device, oi
                  "not feasible: signal over noise is %.1f dB short at %s; more laser or oscillator "
                  "power, or a slower symbol rate",
                  -worst.db, where);
+    length = strlen(budget->verdict);
+    if (!budget->feasible && at->crossing_db > 0)
+        snprintf(budget->verdict + length, size - length, "; crossings take up to %.3g dB there",
+                 at->crossing_db);
 }
 
 /* Adds the units of one level, which work side by side. */
@@ -242,6 +293,7 @@ static void add_level(optinc_budget *budget, const optinc_unit *unit, const opti
         const optinc_layer_budget *layer = &layers[l];
 
         budget->mzis += (uint64_t)units * layer->mzis;
+        budget->crossings += (uint64_t)units * layer->crossings;
         budget->area_mm2 += units * layer->area_mm2;
         budget->power_w += units * layer->power_w;
         budget->latency_ps += layer->latency_ps;
@@ -249,6 +301,10 @@ static void add_level(optinc_budget *budget, const optinc_unit *unit, const opti
         budget->laser_w +=
             units * 1e-3 * (layer->laser_mw + layer->oscillator_mw) / device->laser_efficiency;
         budget->loss_db_max = fmax(budget->loss_db_max, layer->loss_db_max);
+        if (layer->path_crossings_max > budget->path_crossings_max)
+            budget->path_crossings_max = layer->path_crossings_max;
+        budget->crossing_loss_db_max =
+            fmax(budget->crossing_loss_db_max, layer->crossing_loss_db_max);
         budget->received_dbm_min = fmin(budget->received_dbm_min, layer->received_dbm_min);
         budget->gain_db_max = fmax(budget->gain_db_max, layer->gain_db_max);
         budget->snr_db_min = fmin(budget->snr_db_min, layer->snr_db_min);
@@ -257,8 +313,7 @@ static void add_level(optinc_budget *budget, const optinc_unit *unit, const opti
 
 static optinc_status budget_levels(const optinc_design *design,
                                    const optinc_photonic_options *options, const optinc_log *log,
-                                   optinc_layer_budget *layers, optinc_budget *budget,
-                                   oi_headroom *worst)
+                                   optinc_layer_budget *layers, optinc_budget *budget, limit *worst)
 {
     double units = 1;
 
@@ -276,8 +331,8 @@ static optinc_status budget_levels(const optinc_design *design,
                 oi_find_headroom(&options->device, layers[l].received_dbm_min,
                                  layers[l].gain_db_max, layers[l].snr_db_min, needed);
 
-            if (found.db < worst->db) {
-                *worst = found;
+            if (found.db < worst->headroom.db) {
+                *worst = (limit){found, layers[l].crossing_loss_db_max};
                 budget->limit_level = level;
                 budget->limit_layer = l + 1;
             }
@@ -293,7 +348,7 @@ optinc_status optinc_design_budget(const optinc_design *design,
 {
     const optinc_photonic_options defaults = optinc_photonic_defaults();
     optinc_layer_budget *layers;
-    oi_headroom worst = {INFINITY, OI_HEADROOM_LIGHT};
+    limit worst = {.headroom = {INFINITY, OI_HEADROOM_LIGHT}};
     optinc_status status;
 
     if (!design || !budget)
@@ -316,6 +371,6 @@ optinc_status optinc_design_budget(const optinc_design *design,
     budget->laser_mw_needed =
         options->device.laser_power_mw *
         pow(10, (options->device.detector_sensitivity_dbm - budget->received_dbm_min) / 10);
-    write_verdict(budget, &options->device, worst);
+    write_verdict(budget, &options->device, &worst);
     return OPTINC_OK;
 }

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "synthesis/budget.h"
 
-#define LOSS_STEPS 8 /* of the bisection over an MZI's loss: 1/256 of the device's */
+#define LOSS_STEPS 8 /* of the bisection over a loss: 1/256 of the device's */
 #define STEPS 60
 
 /* The light and gain of every layer of every level: what its headroom follows from when lasers,
@@ -109,29 +109,51 @@ static uint32_t worst_depth(const stages *of, const optinc_device *device)
     return depth;
 }
 
-/* An MZI's loss by bisection; as many MZIs in a row as lose as much as a whole layer then does may
- * follow one another without regeneration. */
+/* The largest value of the device's loss at `offset`, below its own, that leaves headroom, by
+ * bisection; NaN if none does. */
 static optinc_status find_loss(const optinc_design *design, optinc_photonic_options options,
-                               const optinc_log *log, stages *of, optinc_remedies *remedies)
+                               const optinc_log *log, size_t offset, stages *of, double *loss_db)
 {
-    double own = options.device.mzi_loss_db, low = 0, high = own, found = -INFINITY;
-    uint32_t depth = worst_depth(of, &options.device);
+    double *value = (double *)((char *)&options.device + offset), low = 0, high = *value;
+    double found = -INFINITY;
     optinc_status status;
 
-    options.device.mzi_loss_db = 0;
+    *loss_db = NAN;
+    if (!(high > 0))
+        return OPTINC_OK;
+    *value = 0;
     status = headroom_of(design, &options, log, of, &found);
     if (status || !(found >= 0))
         return status;
     for (int i = 0; i < LOSS_STEPS && !status; i++) {
-        options.device.mzi_loss_db = 0.5 * (low + high);
+        *value = 0.5 * (low + high);
         status = headroom_of(design, &options, log, of, &found);
         if (found >= 0)
-            low = options.device.mzi_loss_db;
+            low = *value;
         else
-            high = options.device.mzi_loss_db;
+            high = *value;
     }
-    remedies->mzi_loss_db = low;
-    remedies->mzis_between = (uint32_t)(depth * low / own);
+    *loss_db = low;
+    return status;
+}
+
+/* As many MZIs in a row as lose as much as a whole layer does where it is feasible may follow one
+ * another without regeneration. */
+static optinc_status find_losses(const optinc_design *design,
+                                 const optinc_photonic_options *options, const optinc_log *log,
+                                 stages *of, optinc_remedies *remedies)
+{
+    const optinc_device *device = &options->device;
+    uint32_t depth = worst_depth(of, device);
+    optinc_status status =
+        find_loss(design, *options, log, offsetof(optinc_device, crossing_loss_db), of,
+                  &remedies->crossing_loss_db);
+
+    if (!status)
+        status = find_loss(design, *options, log, offsetof(optinc_device, mzi_loss_db), of,
+                           &remedies->mzi_loss_db);
+    if (!status && !isnan(remedies->mzi_loss_db))
+        remedies->mzis_between = (uint32_t)(depth * remedies->mzi_loss_db / device->mzi_loss_db);
     return status;
 }
 
@@ -147,7 +169,7 @@ optinc_status optinc_design_remedies(const optinc_design *design,
 
     if (!design || !remedies)
         return OPTINC_ERR_INVALID_ARGUMENT;
-    *remedies = (optinc_remedies){NAN, NAN, NAN, NAN, 0, NAN};
+    *remedies = (optinc_remedies){NAN, NAN, NAN, NAN, NAN, 0, NAN};
     of.list =
         oi_allocate((size_t)optinc_design_level_count(design) * OPTINC_LAYERS_MAX, sizeof *of.list);
     if (!of.list)
@@ -164,8 +186,7 @@ optinc_status optinc_design_remedies(const optinc_design *design,
         remedies->symbol_rate_gbaud =
             reach(&of, own.device, offsetof(optinc_device, symbol_rate_gbaud),
                   1e-3 * device->symbol_rate_gbaud);
-        if (device->mzi_loss_db > 0)
-            status = find_loss(design, own, log, &of, remedies);
+        status = find_losses(design, &own, log, &of, remedies);
     }
     if (!status && found < 0 && !own.direct) {
         own.direct = true;

@@ -147,6 +147,30 @@ class Light(ProgramTest):
         # the deepest way has 5 MZIs of 0.99 dB behind a modulator of 1.2 dB, and some waveguide
         self.assertGreater(found["loss_db_max"], 5 * 0.99 + 1.2)
 
+    def test_budget_crossings(self):
+        """Those of the floor plan, layer by layer, at the device's 0.16 dB each."""
+        arguments = [self.design, "--mapping", "direct", "--device",
+                     ROOT / "devices" / "published-best.yaml"]
+        found = self.good_json("inspect", *arguments)
+        plan = self.good_json("export", *arguments, "--format", "gds", "-o",
+                              self.path("crossings.gds"))["files"][0]
+        for part, drawn in [(found, plan), *zip(found["layers"], plan["layers"])]:
+            for key in ("crossings", "path_crossings_max", "crossing_loss_db_max"):
+                self.assertEqual(part[key], drawn[key])
+            self.assertAlmostEqual(part["crossing_loss_db_max"], 0.16 * part["path_crossings_max"])
+        for layer in found["layers"]:
+            self.assertEqual(layer["path_crossings_max"],
+                             max(r["crossings"] for r in layer["receivers"]))
+            mzis = layer["depth_built"]  # direct circuits have no splitters
+            waveguide = 1e-4 * (260 + 180 * mzis) * 0.11
+            self.assertAlmostEqual(layer["loss_db_max"], 1.2 + 0.33 * mzis + waveguide +
+                                   layer["crossing_loss_db_max"])
+        out = self.good("inspect", *arguments)
+        self.assertIn(f"crossings {found['crossings']} of waveguides, up to "
+                      f"{found['path_crossings_max']} on a way (", out)
+        ideal = self.good_json("inspect", self.design, "--mapping", "direct")
+        self.assertEqual((ideal["crossings"], ideal["loss_db_max"]), (found["crossings"], 0))
+
     def test_text(self):
         out = self.good("simulate", self.design, "--trials", 2, "--codes", 100)
         for part in ["code errors    0 ", "yield          1 ", "seed           1"]:

@@ -151,7 +151,8 @@ static void test_remedies(void **state)
     assert_true(near(remedies.laser_mw, pow(10, lacks_db / 10)));
     assert_true(near(remedies.oscillator_mw, pow(10, lacks_db / 10)));
     assert_true(near(remedies.symbol_rate_gbaud, 10 * pow(10, -lacks_db / 10)));
-    assert_true(isnan(remedies.mzi_loss_db) && isnan(remedies.direct_headroom_db));
+    assert_true(isnan(remedies.mzi_loss_db) && isnan(remedies.crossing_loss_db));
+    assert_true(isnan(remedies.direct_headroom_db));
     device->laser_power_mw_max = pow(10, lacks_db / 10) - 0.01;
     assert_int_equal(optinc_design_remedies(design, &options, NULL, &remedies), OPTINC_OK);
     assert_true(isnan(remedies.laser_mw) && isnan(remedies.oscillator_mw));
@@ -159,6 +160,102 @@ static void test_remedies(void **state)
     device->receiver_noise_pa_per_sqrt_hz = 0;
     assert_int_equal(optinc_design_remedies(design, &options, NULL, &remedies), OPTINC_OK);
     assert_true(isnan(remedies.symbol_rate_gbaud) && isnan(remedies.mzi_loss_db));
+    optinc_design_destroy(&design);
+}
+
+/* Two inputs, each split to two blocks of side 2: a 4 x 2 matrix of two identities. */
+static optinc_design *split_design(void)
+{
+    static const double weight[8] = {1, 0, 0, 1, 1, 0, 0, 1}, bias[4] = {0};
+    const optinc_layer layer = {.rows = 4,
+                                .cols = 2,
+                                .mapping = OPTINC_MAPPING_SEGMENTED,
+                                .segment_side = 2,
+                                .weight = weight,
+                                .bias = bias};
+    const optinc_input inputs[2] = {{0, 2, 1}, {2, 2, 1}};
+    optinc_unit unit = {.method = OPTINC_METHOD_TRAINED,
+                        .input_count = 2,
+                        .inputs = inputs,
+                        .layer_count = 1,
+                        .layers = &layer};
+    optinc_design *design = NULL;
+
+    assert_int_equal(optinc_spec_single(2, 8, OPTINC_VARIANT_HALF_UP, NULL, &unit.spec), OPTINC_OK);
+    assert_int_equal(optinc_design_create(&unit, 1, NULL, &design), OPTINC_OK);
+    return design;
+}
+
+/* From top to bottom the splitters' outputs are a1 a2 b1 b2, the blocks' inputs a1 b1 a2 b2: a2 and b1
+ * cross, which is the layer's one crossing. Each block mixes its two inputs, so all four receivers
+ * have it on their worst way. */
+static void test_crossings_by_hand(void **state)
+{
+    optinc_design *design = split_design();
+    const optinc_unit *unit = optinc_design_unit(design, 0);
+    optinc_photonic_options options = optinc_photonic_defaults();
+    optinc_layer_budget layer, without;
+    optinc_receiver_budget receivers[4];
+    optinc_budget budget;
+
+    (void)state;
+    options.device.receiver_noise_pa_per_sqrt_hz = 10;
+    options.device.modulator_loss_db = 1;
+    assert_int_equal(optinc_unit_budget(unit, &options, NULL, &without), OPTINC_OK);
+    assert_true(without.crossings == 1 &&
+                without.path_crossings_max == 1); /* counted without loss */
+    assert_true(without.crossing_loss_db_max == 0);
+    options.device.crossing_loss_db = 3;
+    memset(&layer, 0xA5, sizeof layer);
+    memset(receivers, 0xA5, sizeof receivers);
+    memset(&budget, 0xA5, sizeof budget);
+    assert_int_equal(optinc_unit_budget(unit, &options, NULL, &layer), OPTINC_OK);
+    assert_int_equal(optinc_unit_receivers(unit, &options, NULL, receivers), OPTINC_OK);
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_true(layer.crossings == 1 && layer.path_crossings_max == 1);
+    assert_true(layer.crossing_loss_db_max == 3);
+    assert_true(near(layer.loss_db_max, without.loss_db_max + 3));
+    /* half of the light to each block: 1 + 3 + 3.01 dB */
+    assert_true(near(layer.received_dbm_min, -1 - 3 - 10 * log10(2)));
+    assert_true(near(layer.gain_db_max, without.gain_db_max + 3));
+    assert_true(near(layer.snr_db_min, without.snr_db_min - 3));
+    for (int r = 0; r < 4; r++) {
+        assert_int_equal(receivers[r].crossings, 1);
+        assert_true(near(receivers[r].loss_db, 1 + 3 + 10 * log10(2)));
+        assert_true(near(receivers[r].gain_db, layer.gain_db_max));
+    }
+    assert_true(budget.crossings == 1 && budget.path_crossings_max == 1);
+    assert_true(budget.crossing_loss_db_max == 3 && near(budget.loss_db_max, layer.loss_db_max));
+    optinc_design_destroy(&design);
+}
+
+/* A crossing of 30 dB leaves -33.01 dBm of 1 mW, 8.01 dB below the sensitivity, which 21.99 dB would
+ * not be; the verdict names crossings then, and not where nothing is lacking. */
+static void test_crossings_break(void **state)
+{
+    optinc_design *design = split_design();
+    optinc_photonic_options options = optinc_photonic_defaults();
+    double most_db = 25 - 10 * log10(2);
+    optinc_remedies remedies;
+    optinc_budget budget;
+
+    (void)state;
+    options.device.receiver_gain_db_max = 200;
+    options.device.receiver_noise_pa_per_sqrt_hz = 0;
+    options.device.crossing_loss_db = 21.9;
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_true(budget.feasible && !strstr(budget.verdict, "crossings"));
+    options.device.crossing_loss_db = 30;
+    assert_int_equal(optinc_design_budget(design, &options, NULL, &budget), OPTINC_OK);
+    assert_true(!budget.feasible && near(budget.headroom_db, most_db - 30));
+    assert_non_null(strstr(budget.verdict, "not feasible: light is 8.0 dB too weak"));
+    assert_non_null(strstr(budget.verdict, "; crossings take up to 30 dB there"));
+    assert_int_equal(optinc_design_remedies(design, &options, NULL, &remedies), OPTINC_OK);
+    if (!(remedies.crossing_loss_db <= most_db &&
+          remedies.crossing_loss_db >= most_db - 30.0 / 256))
+        fail_msg("%g dB a crossing", remedies.crossing_loss_db);
+    assert_true(near(remedies.laser_mw, pow(10, (30 - most_db) / 10)));
+    assert_true(isnan(remedies.mzi_loss_db));
     optinc_design_destroy(&design);
 }
 
@@ -275,9 +372,10 @@ static void test_constructed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand),  cmocka_unit_test(test_parts_by_hand),
-        cmocka_unit_test(test_remedies), cmocka_unit_test(test_remedies_work),
-        cmocka_unit_test(test_verdicts), cmocka_unit_test(test_constructed),
+        cmocka_unit_test(test_by_hand),           cmocka_unit_test(test_parts_by_hand),
+        cmocka_unit_test(test_remedies),          cmocka_unit_test(test_remedies_work),
+        cmocka_unit_test(test_crossings_by_hand), cmocka_unit_test(test_crossings_break),
+        cmocka_unit_test(test_verdicts),          cmocka_unit_test(test_constructed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
