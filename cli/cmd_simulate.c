@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* optinc simulate: Monte Carlo over chips and codes at the level of fields. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cli.h"
 #include "describe.h"
 #include "eye.h"
 #include "photonic.h"
-
-#define SWEEP_STEPS_MAX 1000u
-
-typedef struct sweep_range {
-    char name[64];
-    double first;
-    double last;
-    uint64_t steps;
-} sweep_range;
+#include "sweep.h"
 
 typedef struct simulate_request {
     cli_photonic hardware;
@@ -35,37 +24,6 @@ typedef struct simulate_request {
     bool per_layer;
     bool json;
 } simulate_request;
-
-/* NAME=FIRST:LAST:STEPS */
-static bool parse_sweep(const char *text, sweep_range *sweep)
-{
-    const char *equals = strchr(text, '=');
-    char *end;
-    double steps;
-
-    if (!equals || equals == text || (size_t)(equals - text) >= sizeof sweep->name)
-        return false;
-    memcpy(sweep->name, text, (size_t)(equals - text));
-    sweep->name[equals - text] = '\0';
-    sweep->first = strtod(equals + 1, &end);
-    if (end == equals + 1 || *end != ':')
-        return false;
-    text = end + 1;
-    sweep->last = strtod(text, &end);
-    if (end == text || *end != ':')
-        return false;
-    text = end + 1;
-    steps = strtod(text, &end);
-    if (end == text || *end || !(steps >= 2 && steps <= SWEEP_STEPS_MAX) || steps != floor(steps))
-        return false;
-    sweep->steps = (uint64_t)steps;
-    return isfinite(sweep->first) && isfinite(sweep->last);
-}
-
-static double sweep_value(const sweep_range *sweep, uint64_t step)
-{
-    return sweep->first + (sweep->last - sweep->first) * (double)step / (double)(sweep->steps - 1);
-}
 
 static json_t *json_counts(const uint64_t *counts, uint32_t count)
 {
@@ -199,19 +157,6 @@ static optinc_status simulate_layers(const simulate_request *request, const opti
     return status;
 }
 
-/* A value of the device, or the time since calibration. */
-static optinc_status set_swept(optinc_photonic_options *options, const char *name, double value)
-{
-    if (strcmp(name, "drift_time_s") != 0)
-        return optinc_device_set(&options->device, name, value, &cli_log);
-    if (!(value >= 0 && value <= 1e12)) {
-        cli_error("drift_time_s is %g, expected 0 to 1e12", value);
-        return OPTINC_ERR_INVALID_ARGUMENT;
-    }
-    options->drift_time_s = value;
-    return OPTINC_OK;
-}
-
 static optinc_status simulate_sweep(const simulate_request *request, const optinc_design *design,
                                     json_t *list)
 {
@@ -224,7 +169,7 @@ static optinc_status simulate_sweep(const simulate_request *request, const optin
         optinc_simulate_result result;
         json_t *row;
 
-        status = set_swept(&options.photonic, sweep->name, value);
+        status = sweep_set(sweep, i, &options.photonic);
         if (!status)
             status = simulate_once(design, &options, &result);
         if (status)
@@ -369,51 +314,6 @@ static int simulate(simulate_request *request)
     return CLI_DONE;
 }
 
-static bool is_of_device(const char *name)
-{
-    static const char *const names[] = {
-#define X(name, low, high) #name,
-        OPTINC_DEVICE_LIST(X)
-#undef X
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* Whether a fault can be varied under this name, up to this value: known before anything is
- * simulated and printed. */
-static bool check_value(const simulate_request *request, const char *option, const char *name,
-                        double value)
-{
-    optinc_photonic_options options = request->options.photonic;
-    bool swept = strcmp(option, "--sweep") == 0;
-
-    if (!is_of_device(name) && !(swept && strcmp(name, "drift_time_s") == 0)) {
-        cli_error("%s: found '%s', expected the name of a value in a device file, as "
-                  "phase_sigma_rad, splitter_sigma_rad, crosstalk, dac_bits or mzi_loss_db%s",
-                  option, name, swept ? ", or drift_time_s" : "");
-        return false;
-    }
-    if (set_swept(&options, name, value) || optinc_device_check(&options.device, &cli_log)) {
-        cli_error("%s: %s cannot be %g", option, name, value);
-        return false;
-    }
-    return true;
-}
-
-static bool check_sweep(const simulate_request *request)
-{
-    const sweep_range *sweep = &request->sweep;
-
-    for (uint64_t i = 0; i < sweep->steps; i++)
-        if (!check_value(request, "--sweep", sweep->name, sweep_value(sweep, i)))
-            return false;
-    return true;
-}
-
 static bool resolve(simulate_request *request)
 {
     optinc_simulate_options *options = &request->options;
@@ -423,16 +323,12 @@ static bool resolve(simulate_request *request)
     options->photonic.seed = options->seed;
     options->level = (uint32_t)request->level;
     options->thread_count = (uint32_t)request->threads;
-    if (request->sweep_text && !parse_sweep(request->sweep_text, &request->sweep)) {
-        cli_error("--sweep: found '%s', expected NAME=FIRST:LAST:STEPS with 2 to %u steps",
-                  request->sweep_text, SWEEP_STEPS_MAX);
+    if (request->sweep_text &&
+        !(sweep_read(request->sweep_text, &request->sweep) && sweep_check(&request->sweep)))
         return false;
-    }
     if (request->eye_path && !cli_check_replaceable(request->eye_path))
         return false;
-    return check_sweep(request) &&
-           (!request->tolerance ||
-            check_value(request, "--tolerance", request->tolerance, request->tolerance_max));
+    return !request->tolerance || sweep_check_tolerance(request->tolerance, request->tolerance_max);
 }
 
 static int run(int argc, char **argv)
@@ -482,7 +378,7 @@ static int run(int argc, char **argv)
             .example = "optinc simulate switch.safetensors --phase-sigma 0.01 --splitter-sigma "
                        "0.01 --trials 200\n"
                        "optinc simulate switch.safetensors --device devices/published-best.yaml "
-                       "--calibrate --eye eye.svg\n"
+                       "--calibrate local --eye eye.svg\n"
                        "optinc simulate switch.safetensors --sweep phase_sigma_rad=0:0.1:11 "
                        "--json\n"
                        "optinc simulate switch.safetensors --tolerance splitter_sigma_rad",

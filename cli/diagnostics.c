@@ -50,7 +50,7 @@ static void clear_bar(void)
 /* Control characters of file names and file contents do not reach the terminal. */
 static void print_line(const char *kind, const char *format, va_list values)
 {
-    char line[1024];
+    char line[2048];
 
     vsnprintf(line, sizeof line, format, values);
     for (char *c = line; *c; c++)

@@ -2,35 +2,39 @@
 #include "photonic.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "cli.h"
+
+const cli_device_field cli_device_fields[CLI_DEVICE_FIELDS] = {
+#define FIELD(name, low, high) {#name, low, high},
+    OPTINC_DEVICE_LIST(FIELD)
+#undef FIELD
+};
 
 static const struct {
     const char *option;
     const char *field; /* of the device */
     const char *unit;
-    double low;
-    double high;
     const char *help;
 } values[CLI_PHOTONIC_VALUES] = {
-    {"--phase-sigma", "phase_sigma_rad", "RAD", 0, 10, "spread of every phase"},
-    {"--splitter-sigma", "splitter_sigma_rad", "RAD", 0, 1,
+    {"--phase-sigma", "phase_sigma_rad", "RAD", "spread of every phase"},
+    {"--splitter-sigma", "splitter_sigma_rad", "RAD",
      "spread of every coupler's angle, about its power ratio's error"},
-    {"--mzi-loss", "mzi_loss_db", "DB", 0, 30, "loss of an MZI"},
-    {"--mzi-loss-sigma", "mzi_loss_sigma_db", "DB", 0, 10, "spread of that loss"},
-    {"--dac-bits", "dac_bits", "BITS", 0, 25, "resolution of the phases; 0: exact"},
-    {"--crosstalk", "crosstalk", "SHARE", 0, 1, "of a phase that its neighbours get"},
-    {"--drift", "drift_rad_per_sqrt_s", "RAD", 0, 10,
+    {"--mzi-loss", "mzi_loss_db", "DB", "loss of an MZI"},
+    {"--mzi-loss-sigma", "mzi_loss_sigma_db", "DB", "spread of that loss"},
+    {"--dac-bits", "dac_bits", "BITS", "resolution of the phases; 0: exact"},
+    {"--crosstalk", "crosstalk", "SHARE", "of a phase that its neighbours get"},
+    {"--drift", "drift_rad_per_sqrt_s", "RAD",
      "drift of every phase in one second; grows with the square root of --drift-time"},
-    {"--extinction", "modulator_extinction_db", "DB", 0, 200, "of the modulators; 0: infinite"},
-    {"--receiver-noise", "receiver_noise_pa_per_sqrt_hz", "PA", 0, 1e6,
+    {"--extinction", "modulator_extinction_db", "DB", "of the modulators; 0: infinite"},
+    {"--receiver-noise", "receiver_noise_pa_per_sqrt_hz", "PA",
      "thermal noise of the receivers per square root of a hertz"},
-    {"--shot-noise", "receiver_shot_noise", "SHARE", 0, 1,
+    {"--shot-noise", "receiver_shot_noise", "SHARE",
      "of the receivers' shot noise that is there; 1: all, 0: none"},
-    {"--rin", "laser_rin_db_per_hz", "DB", -300, 0,
-     "relative-intensity noise per hertz; -300: none"},
-    {"--laser-power", "laser_power_mw", "MW", 1e-9, 1e5, "launched into every modulator"},
-    {"--oscillator-power", "local_oscillator_power_mw", "MW", 1e-9, 1e5,
+    {"--rin", "laser_rin_db_per_hz", "DB", "relative-intensity noise per hertz; -300: none"},
+    {"--laser-power", "laser_power_mw", "MW", "launched into every modulator"},
+    {"--oscillator-power", "local_oscillator_power_mw", "MW",
      "of the local oscillator at every receiver"},
 };
 
@@ -40,6 +44,16 @@ static const char *const layouts[] = {"rectangular", "triangular", NULL};
 static const char *const calibrations[] = {"none", "local", "self", NULL};
 static const char *const forms[] = {"physical", "symmetric", NULL};
 
+/* A name of `values` is one of the device's. */
+static const cli_device_field *find_field(const char *name)
+{
+    const cli_device_field *field = cli_device_fields;
+
+    while (strcmp(field->name, name) != 0)
+        field++;
+    return field;
+}
+
 int cli_photonic_options(cli_photonic *request, cli_option *options)
 {
     int count = 0;
@@ -48,9 +62,11 @@ int cli_photonic_options(cli_photonic *request, cli_option *options)
     options[count++] = cli_text("--device", &request->device_path, "FILE",
                                 "constants of the components (YAML); default ideal ones");
     for (int i = 0; i < CLI_PHOTONIC_VALUES; i++) {
+        const cli_device_field *field = find_field(values[i].field);
+
         request->values[i] = NAN;
         options[count++] = cli_number_from(values[i].option, &request->values[i], values[i].unit,
-                                           values[i].low, values[i].high, values[i].help);
+                                           field->low, field->high, values[i].help);
     }
     options[count++] = cli_number_from("--drift-time", &request->drift_time_s, "S", 0, 1e12,
                                        "since the phases were set; default 0");

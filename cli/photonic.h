@@ -9,6 +9,16 @@
 #define CLI_PHOTONIC_VALUES 13
 #define CLI_PHOTONIC_OPTIONS (CLI_PHOTONIC_VALUES + 9)
 
+/* A value of the device: its name in the file and its range. */
+typedef struct cli_device_field {
+    const char *name;
+    double low;
+    double high;
+} cli_device_field;
+
+#define CLI_DEVICE_FIELDS (sizeof(optinc_device) / sizeof(double))
+extern const cli_device_field cli_device_fields[CLI_DEVICE_FIELDS];
+
 typedef struct cli_photonic {
     const char *device_path;
     double values[CLI_PHOTONIC_VALUES]; /* NaN: as the device file says */

@@ -71,7 +71,7 @@ class Light(ProgramTest):
         self.assertGreater(rates[-1], 0.1)
         self.assertEqual(found["sweep"][2]["drift_time_s"], 500)
         self.bad("simulate", self.design, "--trials", 1, "--codes", 10, "--json", "--sweep",
-                 "drift_time_s=-1:1:2", says=["drift_time_s is -1"])
+                 "drift_time_s=-1:1:2", says=["--sweep: found drift_time_s of -1, expected 0 to 1e+12"])
         out = self.good("simulate", self.design, "--trials", 3, "--codes", 500, "--phase-sigma",
                         0.05, "--per-layer")
         self.assertRegex(out, r"fails first    digit [0-3]\n")
@@ -89,15 +89,21 @@ class Light(ProgramTest):
         self.assertIn("code errors    0 ", out)
         self.assertIn("uncalibrated   code errors ", out)
         # nothing is printed before what is asked for is known to exist
-        self.bad("simulate", self.design, "--sweep", "foo=0:1:3",
-                 says=["--sweep: found 'foo', expected the name of a value", "or drift_time_s"])
-        self.bad("simulate", self.design, "--sweep", "dac_bits=4:8:4",
-                 says=["dac_bits is 5.33333, expected a whole number", "--sweep"])
-        self.bad("simulate", self.design, "--sweep", "drift_time_s=-1:1:2",
-                 says=["drift_time_s is -1, expected 0 to 1e12"])
-        self.bad("simulate", self.design, "--tolerance", "foo", says=["--tolerance: found 'foo'"])
-        self.bad("simulate", self.design, "--tolerance", "drift_time_s",
-                 says=["--tolerance: found 'drift_time_s'"])
+        for arguments, says in [
+                (["--sweep", "foo=0:1:3"], "--sweep: found 'foo', expected one of drift_time_s, "),
+                (["--sweep", "dac_bits=4:8:4"], "--sweep: found dac_bits of 5.33333, expected"),
+                (["--sweep", "crosstalk=0:2:3"], "--sweep: found crosstalk of 2, expected 0 to 1"),
+                (["--tolerance", "foo"], "--tolerance: found 'foo', expected one of mzi_loss_db, "),
+                (["--tolerance", "drift_time_s"], "--tolerance: found 'drift_time_s', expected"),
+                (["--tolerance", "dac_bits"], "--tolerance: found 'dac_bits', expected one of"),
+                (["--tolerance", "crosstalk", "--tolerance-max", 2],
+                 "--tolerance-max: found crosstalk of 2, expected 0 to 1")]:
+            err = self.bad("simulate", self.design, *arguments, says=[says])
+            self.assertEqual(err.count("\n"), 1, "one message")
+            if "one of" in says:
+                # every value of the device's file can be swept, the last of them is not cut off
+                self.assertIn("phase_sigma_rad", err)
+                self.assertRegex(err, r"transceiver_energy_pj_per_bit\n$")
         err = self.bad("simulate", self.design, "--eye", self.folder, says=["found a directory"])
         self.assertEqual(err.count("\n"), 1, "one message")
         self.bad("simulate", self.design, "--level", 4, says=["found 4, expected 0 to 0"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Help, version, and every way to call the program wrongly."""
 import pathlib
+import shlex
 import unittest
 
 from common import ProgramTest
@@ -32,6 +33,16 @@ class Help(ProgramTest):
                 self.assertNotIn("default:", line)
             self.assertIn("Exit status: 0 done", out)
             self.assertEqual(self.good(command, "--bits", "nonsense", "-h"), out)
+
+    def test_examples_are_right(self):
+        """An option that is wrong is said before the one that comes last, and nothing runs."""
+        for command in COMMANDS:
+            examples = self.good(command, "--help").split("\nExample:\n")[1].split("\n\n")[0]
+            for line in examples.splitlines():
+                program, *arguments = shlex.split(line)
+                self.assertEqual((program, arguments[0]), ("optinc", command))
+                arguments = [a for a in arguments if a != "--json"]
+                self.bad(*arguments, "--json=yes", says=["--json: found the value 'yes'"])
 
 
 class WrongUse(ProgramTest):
