@@ -332,7 +332,6 @@ optinc_status optinc_layout_export(const optinc_circuit *const *circuits, uint32
     chip c = {.count = count};
     optinc_status status;
     locale_t saved;
-    int64_t box;
 
     if (!circuits || count < 1 || count > OPTINC_LAYERS_MAX || !options || !options->name || !path)
         return OPTINC_ERR_INVALID_ARGUMENT;
