@@ -217,6 +217,16 @@ static void print_energy(const optinc_design *design, const optinc_photonic_opti
         energy.optinc, energy.ring_same, energy.ring_float);
 }
 
+static void print_snr(const optinc_budget *budget)
+{
+    if (isfinite(budget->snr_db_min))
+        printf("snr       %.4g dB at least, %.4g dB needed\n", budget->snr_db_min,
+               budget->snr_db_needed);
+    else
+        printf("snr       unlimited, as these components have no noise; %.4g dB needed\n",
+               budget->snr_db_needed);
+}
+
 optinc_status cli_print_budget(const optinc_design *design, const optinc_photonic_options *options)
 {
     optinc_budget budget;
@@ -232,11 +242,12 @@ optinc_status cli_print_budget(const optinc_design *design, const optinc_photoni
            "latency   %.5g ps\n"
            "loss      %.4g dB on the longest way of a layer; %.4g dBm at the weakest receiver\n"
            "crossings %" PRIu64 " of waveguides, up to %u on a way (%.4g dB)\n"
-           "gain      %.4g dB at most\nsnr       %.4g dB at least, %.4g dB needed\n",
+           "gain      %.4g dB at most\n",
            budget.mzis, budget.depth, budget.area_mm2, budget.power_w, budget.laser_w,
            budget.energy_pj, budget.latency_ps, budget.loss_db_max, budget.received_dbm_min,
            budget.crossings, budget.path_crossings_max, budget.crossing_loss_db_max,
-           budget.gain_db_max, budget.snr_db_min, budget.snr_db_needed);
+           budget.gain_db_max);
+    print_snr(&budget);
     print_energy(design, options, &budget);
     printf("budget    %s\n", budget.verdict);
     if (!budget.feasible) {

@@ -2,6 +2,7 @@
 /* optinc inspect: the layers of a design, their mapping to MZIs, and what they cost. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "budget.h"
 #include "cli.h"
@@ -168,8 +169,8 @@ static optinc_status print_levels(const inspect_request *request, const optinc_d
     puts("\nlevel  switches  ports  symbols       MZIs each    MZIs all  area mm2   power W  "
          "latency ps  fibres up    down");
     status = each_level(request, design, options, NULL, &fibres, &switches);
-    printf("all       %" PRIu64 " switches, %" PRIu64 " fibres of one symbol each, up and down\n",
-           switches, fibres);
+    printf("all       %" PRIu64 " switch%s, %" PRIu64 " fibres of one symbol each, up and down\n",
+           switches, switches == 1 ? "" : "es", fibres);
     return status;
 }
 
@@ -223,6 +224,19 @@ static void print_head(const inspect_request *request, const optinc_design *desi
     puts("\nlevel  layer    rows    cols  activation  mapping        mzis  mzis_svd   depth");
 }
 
+/* How MZIs are counted, and why what is built differs. */
+static void find_convention(const inspect_request *request, const optinc_cost_options *options,
+                            char text[CLI_CONVENTION_SIZE])
+{
+    size_t used = strlen(cli_convention(options, text));
+
+    if (request->options.direct)
+        snprintf(text + used, CLI_CONVENTION_SIZE - used, "; --mapping direct builds trees");
+    else if (request->options.bias_electronic)
+        snprintf(text + used, CLI_CONVENTION_SIZE - used,
+                 "; --bias electronic builds no such column");
+}
+
 static optinc_status inspect_design(const inspect_request *request, const optinc_design *design)
 {
     optinc_cost_options options = {.diagonal_min = request->diagonal == 1, .bias_port = true};
@@ -235,7 +249,7 @@ static optinc_status inspect_design(const inspect_request *request, const optinc
 
     if (status != OPTINC_OK)
         return status;
-    cli_convention(&options, convention);
+    find_convention(request, &options, convention);
     if (!request->json) {
         print_head(request, design);
         status = each_layer(design, &options, NULL);

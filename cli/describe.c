@@ -65,9 +65,10 @@ const char *cli_variant_name(optinc_variant variant)
 const char *cli_convention(const optinc_cost_options *options, char text[CLI_CONVENTION_SIZE])
 {
     snprintf(text, CLI_CONVENTION_SIZE,
-             "mesh of side k: k(k-1)/2 MZIs; svd: two meshes and a diagonal of %s(rows, cols); "
+             "mesh of side k: k(k-1)/2 MZIs; svd: two meshes and a diagonal of %s; "
              "segmented: k(k-1)/2 + k a block of side k%s",
-             options->diagonal_min ? "min" : "max",
+             options->diagonal_min ? "min(rows, cols)"
+                                   : "max(rows, cols), of which min(rows, cols) are built",
              options->bias_port ? "; the bias is one more column" : "; the bias is not counted");
     return text;
 }

@@ -14,7 +14,7 @@ const char *cli_proof_name(optinc_proof_kind kind);
 const char *cli_variant_name(optinc_variant variant);
 
 /* The counting convention of DESIGN.md section 6 with these options, in one sentence. */
-#define CLI_CONVENTION_SIZE 256
+#define CLI_CONVENTION_SIZE 384
 const char *cli_convention(const optinc_cost_options *options, char text[CLI_CONVENTION_SIZE]);
 
 /* How many units a level has: the product of the ports of the levels above it. */

@@ -67,6 +67,12 @@ class Design(ProgramTest):
         self.assertIn("exact: meets its spec in every case", out)
         out = self.good("inspect", path)
         self.assertIn("counting  mesh of side k: k(k-1)/2 MZIs", out)
+        # every side of the diagonals' rows and cols differs by one but the last layer's, by two
+        self.assertIn("diagonal of max(rows, cols), of which min(rows, cols) are built; ", out)
+        self.assertIn("\nmzis      187 (187 if", out)
+        self.assertIn("\nbuilt     181 MZIs, ", out)
+        self.assertIn("\nall       1 switch, 32 fibres", out)
+        self.assertIn("\nsnr       unlimited, as these components have no noise; 45.8 dB needed\n", out)
         self.assertIn("servers   4\n", out)
 
     def test_inspect(self):
