@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Decomposition speed beside Strawberry Fields and interferometer, in turn in one run, medians."""
+"""Decomposition speed beside Strawberry Fields and interferometer, in turn in one run, medians.
+
+    build/venv-photonics/bin/python bench/bench_decompose.py build/release/src/liboptinc_design.so
+"""
 
 import argparse
 import csv
@@ -10,6 +13,20 @@ import statistics
 import sys
 import time
 import warnings
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library", help="liboptinc_design.so")
+    parser.add_argument("--side", type=int, default=64, help="of the matrix; default %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each; default %(default)s")
+    parser.add_argument("--csv", help="rows are appended to it; default none")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parse()  # before what not every Python has, so that --help needs nothing else
 
 warnings.filterwarnings("ignore")
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tests", "optics"))
@@ -27,13 +44,7 @@ def clocked(call):
     return time.perf_counter() - begin
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("library", help="liboptinc_design.so")
-    parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--csv", help="rows are appended to it")
-    options = parser.parse_args()
+def main(options):
     library, side, rounds = Library(options.library), options.side, options.rounds
     u = unitary_group.rvs(side, random_state=1)
     sides = {
@@ -67,4 +78,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -6,7 +6,7 @@ The same network (4-64-128-256-128-64-4, N=4, B=8), batch (1024), loss and optim
 is free; for segmented layers Adam on the skew-symmetric gradients of the blocks, a step by the
 second-order exponential, and a Newton-Schulz round where the accumulated bound asks for it.
 
-    bench/bench_train.py [--program build/release/bench/bench_train] [--rounds 5] [--threads 2]
+    build/venv/bin/python bench/bench_train.py --rounds 5 --threads 2
 """
 import argparse
 import csv
@@ -15,6 +15,23 @@ import os
 import statistics
 import subprocess
 import time
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/release/bench/bench_train",
+                        help="the trainer in C; default %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each; default %(default)s")
+    parser.add_argument("--epochs", type=int, default=9, help="epochs a round; default %(default)s")
+    parser.add_argument("--threads", type=int, default=2, help="of both; default %(default)s")
+    parser.add_argument("--csv", default="bench/results.csv",
+                        help="rows are appended to it; default %(default)s")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    OPTIONS = parse()  # before what not every Python has, so that --help needs nothing else
 
 import torch
 
@@ -146,14 +163,7 @@ def compare(options, x, t, segments, loss):
     return [[statistics.median(column) for column in zip(*side)] for side in (ours, theirs)]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--program", default="build/release/bench/bench_train")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=9, help="epochs a round")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--csv", default="bench/results.csv")
-    options = parser.parse_args()
+def main(options):
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     x, t = data()
@@ -177,4 +187,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Matrix error of meshes of random unitary matrices against the couplers' error, before and after
-calibration, beside theory: a table (Markdown). calibration.py LIBRARY [--chips N] [--sides ...]
+calibration, beside theory: a table (Markdown).
+
+    build/venv-photonics/bin/python bench/calibration.py build/release/src/liboptinc_design.so --chips 12
 
 Error: root of the mean of |S - U|^2 / N over chips. Theory: sqrt(2 (N - 1)) sigma before;
 sqrt(2/3 (N^2 - 1) + 4 (N - 1) / N) sigma^2 after, by local correction."""
@@ -11,6 +13,23 @@ import ctypes
 import math
 import pathlib
 import re
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library", help="liboptinc_design.so")
+    parser.add_argument("--chips", type=int, default=40,
+                        help="at side 64, more at lower sides; default %(default)s")
+    parser.add_argument("--sides", type=int, nargs="+", default=[4, 8, 16, 32, 64],
+                        help="of the meshes; default 4 8 16 32 64")
+    parser.add_argument("--sigmas", type=float, nargs="+", default=[0.01, 0.02], metavar="RAD",
+                        help="errors of the couplers' angles; default 0.01 0.02")
+    parser.add_argument("--triangular", action="store_true", help="meshes of Reck, not of Clements")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parse()  # before what not every Python has, so that --help needs nothing else
 
 import numpy as np
 from scipy.stats import unitary_group
@@ -60,14 +79,7 @@ def errors(library, side, layout, sigmas, chips):
     return np.sqrt(sums / chips)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("library", help="liboptinc_design.so")
-    parser.add_argument("--chips", type=int, default=40, help="at side 64; more at lower sides")
-    parser.add_argument("--sides", type=int, nargs="+", default=[4, 8, 16, 32, 64], help="of the meshes")
-    parser.add_argument("--sigmas", type=float, nargs="+", default=[0.01, 0.02], help="of the couplers, rad")
-    parser.add_argument("--triangular", action="store_true", help="meshes of Reck, not of Clements")
-    arguments = parser.parse_args()
+def main(arguments):
     library = ctypes.CDLL(arguments.library)
     library.optinc_device_ideal.restype = Device
     print("| side | sigma | chips | none | theory | local | theory | self |")
@@ -83,4 +95,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(ARGUMENTS)

@@ -3,7 +3,7 @@
 """Compares designs for N servers and B bits at the same faults: one table (Markdown, on stdout) and
 one picture.
 
-    robustness.py PROGRAM [--trials N] [--codes N] [--picture FILE.svg] [--folder DIR] [--only TEXT]
+    bench/robustness.py build/release/bin/optinc --picture robustness.svg
 
 Training takes minutes: --folder keeps the designs, and one that is there is not made again. --only
 takes the designs whose names hold TEXT.
@@ -113,13 +113,15 @@ def row(arguments, path, hardware, calibration):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="optinc")
-    parser.add_argument("--trials", type=int, default=30, help="chips a fault")
-    parser.add_argument("--codes", type=int, default=4096, help="codes a chip")
-    parser.add_argument("--picture", help="SVG to draw")
-    parser.add_argument("--folder", type=pathlib.Path, help="of trained designs, kept")
-    parser.add_argument("--only", default="", help="designs whose names hold this text")
+    parser.add_argument("--trials", type=int, default=30, help="chips a fault; default %(default)s")
+    parser.add_argument("--codes", type=int, default=4096, help="codes a chip; default %(default)s")
+    parser.add_argument("--picture", help="SVG to draw; default none")
+    parser.add_argument("--folder", type=pathlib.Path,
+                        help="of trained designs, kept; default a temporary one")
+    parser.add_argument("--only", default="", help="designs whose names hold this text; default all")
     arguments = parser.parse_args()
     heads = ([f"phase {s}" for s in PHASES] + [f"splitter {s}" for s in SPLITTERS] +
              ["both 0.01, 8-bit DACs"])

@@ -3,7 +3,7 @@
 """Trains the paper's structure with parts of the method left out and draws how many cases are wrong
 after each tenth epoch: a CSV, a table (Markdown, on stdout) and a picture.
 
-    training_variants.py PROGRAM CSV [--picture FILE.svg] [--seed S] [--epochs E] [--jobs J]
+    bench/training_variants.py build/release/bin/optinc variants.csv --picture variants.svg
 
 A CSV that is there is drawn and not made again; else three CPU minutes.
 """
@@ -83,13 +83,15 @@ plot {plots}
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("csv", type=pathlib.Path)
-    parser.add_argument("--picture")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=120)
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time, a thread each")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", help="optinc")
+    parser.add_argument("csv", type=pathlib.Path, help="made unless it is there")
+    parser.add_argument("--picture", help="SVG to draw; default none")
+    parser.add_argument("--seed", type=int, default=1, help="of the trainings; default %(default)s")
+    parser.add_argument("--epochs", type=int, default=120, help="of each; default %(default)s")
+    parser.add_argument("--jobs", type=int, default=1,
+                        help="trainings at a time, a thread each; default %(default)s")
     arguments = parser.parse_args()
     if not arguments.csv.exists():
         make(arguments)
