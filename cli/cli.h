@@ -65,6 +65,9 @@ void cli_json_set(json_t *object, const char *key, json_t *value);
 #define CLI_COUNT_TEXT_SIZE 32
 const char *cli_count_text(uint64_t count, char text[CLI_COUNT_TEXT_SIZE]);
 
+/* What Jansson found wrong with a text; where memory is out it gives up without a word. */
+const char *cli_json_problem(const json_error_t *error);
+
 /* Flushes stdout. A full disk turns `code` into CLI_BAD_INPUT with a message. */
 int cli_finish(int code);
 

@@ -272,7 +272,7 @@ bool cluster_study_load(cluster_study *study, const char *path)
            read_points(study, points);
     if (text && !object)
         cli_error("%s:%d: %s; expected what 'optinc scale --json' prints", path, error.line,
-                  error.text);
+                  cli_json_problem(&error));
     else if (object && !good)
         cli_error("%s: found other fields, expected what 'optinc scale --json' prints", path);
     json_decref(object);

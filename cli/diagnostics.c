@@ -137,6 +137,13 @@ void cli_json_set(json_t *object, const char *key, json_t *value)
         cli_error("the JSON object: no room for '%s'", key);
 }
 
+const char *cli_json_problem(const json_error_t *error)
+{
+    return error->text[0] == '\0' || json_error_code(error) == json_error_out_of_memory
+               ? "out of memory"
+               : error->text;
+}
+
 const char *cli_count_text(uint64_t count, char text[CLI_COUNT_TEXT_SIZE])
 {
     char digits[CLI_COUNT_TEXT_SIZE];

@@ -193,7 +193,7 @@ static bool read_lines(FILE *stream, runlog *log)
             if (!whole && log->header)
                 break;
             cli_error("%s:%lu: expected a JSON object%s%s", at.path, at.line, object ? "" : ": ",
-                      object ? "" : error.text);
+                      object ? "" : cli_json_problem(&error));
             good = false;
         } else {
             good = add_line(&at, object, log);

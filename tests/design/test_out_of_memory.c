@@ -35,7 +35,8 @@ static optinc_status try_load(void *user)
     if (design)
         assert_true(optinc_design_checksum(design) == optinc_design_checksum(user));
     optinc_design_destroy(&design);
-    /* to Jansson a string that it has no memory for is bad syntax */
+    /* of a long string Jansson drops the characters that its scanner has no memory for, and the file
+     * is not what it was */
     return status == OPTINC_ERR_FORMAT ? OPTINC_ERR_OUT_OF_MEMORY : status;
 }
 
