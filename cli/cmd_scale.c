@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* optinc scale: time and bytes of an all-reduce against the number of servers, five collectives. */
+/* optinc scale: time, bytes and energy of an all-reduce against the number of servers, five collectives. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 #include "cluster.h"
+#include "energy.h"
 #include "options.h"
 
 #define SERVERS_MAX (UINT64_C(1) << 24)
@@ -24,51 +26,69 @@ typedef struct scale_request {
     uint64_t chunks;
     double compute_ms; /* < 0: no step times */
     double overlap;
+    scale_energy energy;
     const char *points_path;
     const char *plot_path;
     int plot_axis;
     bool json;
 } scale_request;
 
-static json_t *json_row(const scale_request *request, const char *name, uint64_t servers,
-                        const optinc_cluster_time *time)
-{
-    json_t *row = json_object();
+/* One collective among some servers. */
+typedef struct scale_row {
+    const char *name;
+    uint64_t servers;
+    optinc_cluster_time time;
+    optinc_cluster_time ring; /* among as many */
+    double optical_w; /* 0 where there is no optical switch, NaN where its power is unknown */
+} scale_row;
 
-    cli_json_set(row, "collective", json_string(name));
-    cli_json_set(row, "servers", cli_json_count(servers));
-    cli_json_set(row, "bytes_per_server", cli_json_number(time->bytes_per_server));
-    cli_json_set(row, "time_s", cli_json_number(time->time_s));
-    cli_json_set(row, "latency_s", cli_json_number(time->latency_s));
-    cli_json_set(row, "transfer_s", cli_json_number(time->transfer_s));
-    cli_json_set(row, "host_s", cli_json_number(time->host_s));
-    cli_json_set(row, "energy_j", cli_json_number(time->energy_j));
-    cli_json_set(row, "levels", json_integer(time->levels));
-    if (request->compute_ms >= 0)
-        cli_json_set(row, "step_s",
-                     cli_json_number(optinc_cluster_step_s(request->compute_ms * 1e-3, time->time_s,
-                                                           request->overlap)));
-    return row;
+static double step_s(const scale_request *request, const scale_row *row)
+{
+    return optinc_cluster_step_s(request->compute_ms * 1e-3, row->time.time_s, request->overlap);
 }
 
-static void print_row(const scale_request *request, const char *name, uint64_t servers,
-                      const optinc_cluster_time *time, double ring_s)
+static json_t *json_row(const scale_request *request, const scale_row *row)
 {
+    json_t *object = json_object();
+    const optinc_cluster_time *time = &row->time;
+
+    cli_json_set(object, "collective", json_string(row->name));
+    cli_json_set(object, "servers", cli_json_count(row->servers));
+    cli_json_set(object, "bytes_per_server", cli_json_number(time->bytes_per_server));
+    cli_json_set(object, "time_s", cli_json_number(time->time_s));
+    cli_json_set(object, "latency_s", cli_json_number(time->latency_s));
+    cli_json_set(object, "transfer_s", cli_json_number(time->transfer_s));
+    cli_json_set(object, "host_s", cli_json_number(time->host_s));
+    cli_json_set(object, "energy_j", cli_json_number(time->energy_j));
+    energy_json(object, time, &row->ring, row->optical_w);
+    cli_json_set(object, "levels", json_integer(time->levels));
+    if (request->compute_ms >= 0)
+        cli_json_set(object, "step_s", cli_json_number(step_s(request, row)));
+    return object;
+}
+
+static void print_row(const scale_request *request, const scale_row *row)
+{
+    const optinc_cluster_time *time = &row->time;
     char count[2][CLI_COUNT_TEXT_SIZE];
 
-    printf("%9s  %-17s  %18s  %12.6g  %8.4f", cli_count_text(servers, count[0]), name,
+    printf("%9s  %-17s  %18s  %12.6g  %8.4f", cli_count_text(row->servers, count[0]), row->name,
            cli_count_text((uint64_t)time->bytes_per_server, count[1]), time->time_s * 1e3,
-           ring_s > 0 ? time->time_s / ring_s : 1.0);
+           row->ring.time_s > 0 ? time->time_s / row->ring.time_s : 1.0);
     if (request->compute_ms >= 0)
-        printf("  %12.6g", 1e3 * optinc_cluster_step_s(request->compute_ms * 1e-3, time->time_s,
-                                                       request->overlap));
+        printf("  %12.6g", 1e3 * step_s(request, row));
+    if (request->energy.wanted)
+        energy_print(time, &row->ring, row->optical_w);
     putchar('\n');
 }
 
 static void print_head(const scale_request *request)
 {
-    printf("  servers  collective             bytes/server       time ms   of ring%s\n",
+    printf("  servers  collective             bytes/server       time ms   of ring%s",
            request->compute_ms >= 0 ? "       step ms" : "");
+    if (request->energy.wanted)
+        energy_print_head();
+    putchar('\n');
 }
 
 /* The picture goes from the least to the most servers; against size it is of the first number. */
@@ -106,43 +126,59 @@ static bool draw(const scale_request *request, const cluster_study *study)
     return cli_output_commit(&output);
 }
 
+/* Prints the rows of the index-th number of servers, or adds them to `rows`. */
+static optinc_status add_rows(const scale_request *request, int index, json_t *rows)
+{
+    optinc_cluster cluster = request->cluster;
+    scale_row row = {.servers = request->servers[index]};
+    double optical_w;
+
+    cluster.servers = row.servers;
+    optical_w = energy_optical_w(&request->energy, &cluster);
+    cluster.optical_w = isnan(optical_w) ? 0 : optical_w;
+    for (unsigned c = 0; c < OPTINC_CLUSTER_COLLECTIVE_COUNT; c++) {
+        optinc_status status =
+            optinc_cluster_time_of(&cluster, (optinc_cluster_collective)c, &cli_log, &row.time);
+
+        if (status != OPTINC_OK)
+            return status;
+        if (index == 0 && c == 0 && !request->json)
+            print_head(request);
+        if (c == OPTINC_CLUSTER_RING)
+            row.ring = row.time;
+        row.name = optinc_cluster_collective_name((optinc_cluster_collective)c);
+        row.optical_w = c == OPTINC_CLUSTER_OPTICAL ? optical_w : 0;
+        if (request->json)
+            json_array_append_new(rows, json_row(request, &row));
+        else
+            print_row(request, &row);
+    }
+    return OPTINC_OK;
+}
+
 static int scale(const scale_request *request, const cluster_study *study)
 {
     json_t *rows = json_array();
     json_t *object = json_object();
+    optinc_status status = OPTINC_OK;
 
-    for (int i = 0; i < request->servers_count; i++) {
-        optinc_cluster cluster = request->cluster;
-        double ring_s = 0.0;
-
-        cluster.servers = request->servers[i];
-        for (unsigned c = 0; c < OPTINC_CLUSTER_COLLECTIVE_COUNT; c++) {
-            const char *name = optinc_cluster_collective_name((optinc_cluster_collective)c);
-            optinc_cluster_time time;
-            optinc_status status =
-                optinc_cluster_time_of(&cluster, (optinc_cluster_collective)c, &cli_log, &time);
-
-            if (status != OPTINC_OK) {
-                json_decref(rows);
-                json_decref(object);
-                return cli_library_error(status, "the time model");
-            }
-            if (c == OPTINC_CLUSTER_RING)
-                ring_s = time.time_s;
-            if (i == 0 && c == 0 && !request->json)
-                print_head(request);
-            if (request->json)
-                json_array_append_new(rows, json_row(request, name, cluster.servers, &time));
-            else
-                print_row(request, name, cluster.servers, &time, ring_s);
-        }
+    for (int i = 0; i < request->servers_count && status == OPTINC_OK; i++)
+        status = add_rows(request, i, rows);
+    if (status != OPTINC_OK) {
+        json_decref(rows);
+        json_decref(object);
+        return cli_library_error(status, "the time model");
     }
     cluster_study_json(study, object);
+    cli_json_set(object, "energy", energy_json_settings(&request->energy, &request->cluster));
     cli_json_set(object, "rows", rows);
-    if (request->json)
+    if (request->json) {
         cli_print_json(object);
-    else
-        json_decref(object);
+        return CLI_DONE;
+    }
+    json_decref(object);
+    if (request->energy.wanted)
+        energy_print_foot(&request->energy, &request->cluster, study->servers_max);
     return CLI_DONE;
 }
 
@@ -172,6 +208,8 @@ static int resolve(scale_request *request)
     cluster->block_size = (uint32_t)request->block_size;
     cluster->switch_radix = (uint32_t)request->switch_radix;
     cluster->optical_ports = (uint32_t)request->optical_ports;
+    if (!energy_resolve(&request->energy, cluster))
+        return CLI_BAD_INPUT;
     return scale_and_draw(request);
 }
 
@@ -190,7 +228,7 @@ static int run(int argc, char **argv)
     const double any = 1e12;
     const char *alltoalls[OPTINC_ALLTOALL_COUNT + 1] = {NULL};
     int alltoall = OPTINC_ALLTOALL_FASTEST;
-    const cli_option options[] = {
+    const cli_option model[] = {
         cli_text("--servers", &request.servers_text, "K,...",
                  "numbers of servers; default 4,16,64,256,1024"),
         cli_count("--elements", &cluster->elements, "E", 0, (uint64_t)1 << 48,
@@ -237,19 +275,25 @@ static int run(int argc, char **argv)
             "--plot"),
         cli_json_option(&request.json),
     };
-    const cli_syntax syntax = {
+    const int model_count = sizeof model / sizeof *model;
+    cli_option options[sizeof model / sizeof *model + ENERGY_OPTIONS];
+    cli_syntax syntax = {
         .usage = "scale [OPTIONS]",
-        .text = "Models how long an all-reduce takes in a cluster, and what each server sends: "
-                "float ring, halving and doubling, electrical in-network aggregation, OptINC in "
+        .text = "Models how long an all-reduce takes in a cluster, what each server sends and what "
+                "energy that takes: float ring, halving and doubling, electrical in-network "
+                "aggregation, OptINC in "
                 "software and the optical switch. docs/cluster.md has every formula. The model "
                 "draws no random numbers.",
         .example = "optinc scale --servers 16,1024,100000 --elements 25000000 --link-gbps 400\n"
-                   "optinc scale --servers 4,100000 --plot time.svg",
+                   "optinc scale --servers 4,100000 --plot time.svg\n"
+                   "optinc scale --servers 4 --design switch.safetensors --mapping direct "
+                   "--device devices/published-best.yaml",
         .options = options,
-        .option_count = sizeof options / sizeof options[0],
     };
     int operand_count = 0;
 
+    memcpy(options, model, sizeof model);
+    syntax.option_count = model_count + energy_options(&request.energy, options + model_count);
     for (unsigned i = 0; i < OPTINC_ALLTOALL_COUNT; i++)
         alltoalls[i] = optinc_cluster_alltoall_name((optinc_cluster_alltoall)i);
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {

@@ -54,25 +54,47 @@ static const cli_device_field *find_field(const char *name)
     return field;
 }
 
+static void clear(cli_photonic *request)
+{
+    *request = (cli_photonic){0};
+    for (int i = 0; i < CLI_PHOTONIC_VALUES; i++)
+        request->values[i] = NAN;
+}
+
+static cli_option device_option(cli_photonic *request)
+{
+    return cli_text("--device", &request->device_path, "FILE",
+                    "constants of the components (YAML); default ideal ones");
+}
+
+static cli_option mapping_option(cli_photonic *request)
+{
+    return cli_choice(
+        "--mapping", &request->mapping, mappings,
+        "as the design says, or every layer by fan-in and fan-out trees; default design");
+}
+
+static cli_option bias_option(cli_photonic *request)
+{
+    return cli_choice("--bias", &request->bias, biases,
+                      "one more mode of light, or added at the receivers; default optical");
+}
+
 int cli_photonic_options(cli_photonic *request, cli_option *options)
 {
     int count = 0;
 
-    *request = (cli_photonic){0};
-    options[count++] = cli_text("--device", &request->device_path, "FILE",
-                                "constants of the components (YAML); default ideal ones");
+    clear(request);
+    options[count++] = device_option(request);
     for (int i = 0; i < CLI_PHOTONIC_VALUES; i++) {
         const cli_device_field *field = find_field(values[i].field);
 
-        request->values[i] = NAN;
         options[count++] = cli_number_from(values[i].option, &request->values[i], values[i].unit,
                                            field->low, field->high, values[i].help);
     }
     options[count++] = cli_number_from("--drift-time", &request->drift_time_s, "S", 0, 1e12,
                                        "since the phases were set; default 0");
-    options[count++] = cli_choice(
-        "--mapping", &request->mapping, mappings,
-        "as the design says, or every layer by fan-in and fan-out trees; default design");
+    options[count++] = mapping_option(request);
     options[count++] = cli_choice("--mesh", &request->layout, layouts,
                                   "layout of the meshes; default rectangular");
     options[count++] =
@@ -85,11 +107,18 @@ int cli_photonic_options(cli_photonic *request, cli_option *options)
         "tries the DAC codes beside these in the end, for small circuits; with --dac-bits");
     options[count++] = cli_flag("--dummies", &request->dummies,
                                 "meshes with equal loss on all ways; direct circuits have none");
-    options[count++] =
-        cli_choice("--bias", &request->bias, biases,
-                   "one more mode of light, or added at the receivers; default optical");
+    options[count++] = bias_option(request);
     cli_group(options, count, "Components, faults and calibration of the chip");
     return count;
+}
+
+int cli_photonic_build_options(cli_photonic *request, cli_option *options)
+{
+    clear(request);
+    options[0] = device_option(request);
+    options[1] = mapping_option(request);
+    options[2] = bias_option(request);
+    return CLI_PHOTONIC_BUILD_OPTIONS;
 }
 
 bool cli_photonic_told(const cli_photonic *request)

@@ -35,6 +35,11 @@ typedef struct cli_photonic {
 /* Sets the defaults and writes the options, CLI_PHOTONIC_OPTIONS at most; returns how many. */
 int cli_photonic_options(cli_photonic *request, cli_option *options);
 
+/* Of these those by which a circuit's power is known but for single values: the device file, the
+ * mapping, the bias. CLI_PHOTONIC_BUILD_OPTIONS of them. */
+#define CLI_PHOTONIC_BUILD_OPTIONS 3
+int cli_photonic_build_options(cli_photonic *request, cli_option *options);
+
 /* A device file or a value was given. */
 bool cli_photonic_told(const cli_photonic *request);
 

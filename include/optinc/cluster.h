@@ -54,13 +54,14 @@ typedef struct optinc_cluster {
     optinc_cluster_alltoall alltoall; /* of software OptINC */
     /* of software OptINC, each after the other: 1 .. 65536; messages of up to 207 blocks are one */
     uint32_t chunks;
-    double transceiver_pj_bit; /* energy of one transceiver a bit sent: >= 0 */
+    double transceiver_pj_bit; /* energy of one transceiver a bit sent, receiving included: >= 0 */
+    double optical_w; /* of all optical switches together, all-reducing or idle: >= 0; 0: unknown */
 } optinc_cluster;
 
 /* 4 servers, 2^24 elements, 8 bits, blocks of 256; 8 x 800 Gb/s a server (FACTS: the paper's
  * assumption), 2 us a message, 0.2 us overhead, host free; radix 64 at 0.33 us (Quantum-2, second
  * hand); switches of 4 ports at 0.1 us and the link's rate; the fastest alltoall, one chunk; 21.25
- * pJ/bit (NVIDIA 800G DR8 data sheet). */
+ * pJ/bit (NVIDIA 800G DR8 data sheet); no power of optical switches. */
 OPTINC_API optinc_cluster optinc_cluster_default(void);
 
 typedef struct optinc_cluster_time {
@@ -70,6 +71,7 @@ typedef struct optinc_cluster_time {
     double transfer_s;       /* bytes over the link */
     double host_s;           /* arithmetic on the hosts */
     double energy_j;         /* all servers' transceivers, for the bytes sent */
+    double optical_energy_j; /* optical_w over time_s; 0 where there are no optical switches */
     uint32_t levels;         /* of the aggregation tree; 0 where there is none */
 } optinc_cluster_time;
 
@@ -79,6 +81,10 @@ OPTINC_API optinc_status optinc_cluster_time_of(const optinc_cluster *cluster,
                                                 optinc_cluster_collective collective,
                                                 const optinc_log *log,
                                                 optinc_cluster_time *time) OPTINC_WARN_UNUSED;
+
+/* Optical switches of `ports` ports in the tree of one all-reduce: ceil(servers / ports^l) on every
+ * level l up to the one that has one switch. 0 for one server, and for fewer than two ports. */
+OPTINC_API uint64_t optinc_cluster_switches(uint64_t servers, uint32_t ports);
 
 /* Time of a training step: compute, plus what of the all-reduce the backward pass does not hide.
  * compute_s >= 0, overlap in 0 .. 1: the share of the compute time during which gradients

@@ -6,6 +6,12 @@
 
 double oi_decibel(double power_ratio);
 
+/* What the servers' transceivers take that send `bits` each, and receive as many meanwhile. */
+static inline double oi_transceivers_pj(double servers, double bits, double pj_per_bit)
+{
+    return servers * bits * pj_per_bit;
+}
+
 /* Levels of a unit told apart with errors of 1e-10 a decision. */
 double oi_snr_db_needed(const optinc_unit *unit);
 

@@ -7,6 +7,7 @@
 #include "optinc/cluster.h"
 
 #include "base/log.h"
+#include "synthesis/budget.h"
 
 #include <math.h>
 
@@ -67,6 +68,7 @@ static optinc_status check_reals(const optinc_cluster *cluster, const optinc_log
         {"optical rate (Gb/s)", cluster->optical_gbps, true},
         {"optical latency (us)", cluster->optical_latency_us, true},
         {"transceiver energy (pJ/bit)", cluster->transceiver_pj_bit, true},
+        {"optical switches' power (W)", cluster->optical_w, true},
     };
 
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
@@ -319,9 +321,23 @@ optinc_status optinc_cluster_time_of(const optinc_cluster *cluster,
         break;
     }
     time->time_s = time->latency_s + time->transfer_s + time->host_s;
-    time->energy_j = (double)cluster->servers * time->bytes_per_server * 8.0 *
-                     cluster->transceiver_pj_bit * 1e-12;
+    time->energy_j =
+        1e-12 * oi_transceivers_pj((double)cluster->servers, 8.0 * time->bytes_per_server,
+                                   cluster->transceiver_pj_bit);
+    if (collective == OPTINC_CLUSTER_OPTICAL)
+        time->optical_energy_j = cluster->optical_w * time->time_s;
     return OPTINC_OK;
+}
+
+uint64_t optinc_cluster_switches(uint64_t servers, uint32_t ports)
+{
+    uint64_t count = 0;
+
+    while (servers > 1 && ports > 1) {
+        servers = servers / ports + (servers % ports != 0);
+        count += servers;
+    }
+    return count;
 }
 
 double optinc_cluster_step_s(double compute_s, double allreduce_s, double overlap)

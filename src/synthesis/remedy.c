@@ -202,9 +202,10 @@ optinc_energy optinc_design_energy(const optinc_design *design, const optinc_dev
                                    const optinc_budget *budget)
 {
     double ports = optinc_design_ports(design), bits = optinc_design_bits(design);
+    double ring = 2 * (ports - 1) / ports; /* of its data that a server sends */
     double bit_pj = device->transceiver_energy_pj_per_bit;
 
-    return (optinc_energy){.optinc = ports * bits * bit_pj + budget->energy_pj,
-                           .ring_same = 2 * (ports - 1) * bits * bit_pj,
-                           .ring_float = 2 * (ports - 1) * 32 * bit_pj};
+    return (optinc_energy){.optinc = oi_transceivers_pj(ports, bits, bit_pj) + budget->energy_pj,
+                           .ring_same = oi_transceivers_pj(ports, ring * bits, bit_pj),
+                           .ring_float = oi_transceivers_pj(ports, ring * 32, bit_pj)};
 }

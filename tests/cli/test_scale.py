@@ -2,6 +2,7 @@
 """optinc scale: the model's rows, beside figures worked out here."""
 import json
 import math
+import pathlib
 import shutil
 import unittest
 import xml.etree.ElementTree
@@ -34,6 +35,81 @@ class Scale(ProgramTest):
         rows = self.rows("--servers", "4", "--compute-ms", "2", "--overlap", "0.5")
         row = rows["ring", 4]
         self.assertAlmostEqual(row["step_s"], 2e-3 + max(0, row["time_s"] - 1e-3), places=12)
+
+    # 1 MiB of codes and 16 exponents among 4 servers at 10 GB/s, no latencies
+    ENERGY = ("--servers", "4", "--elements", "1048576", "--block-size", "65536", "--link-gbps", "80",
+              "--latency-us", "0", "--overhead-us", "0", "--optical-latency-us", "0")
+
+    def test_energy(self):
+        """In pJ: bits that all servers send, and 3 W while 1,048,600 bytes pass."""
+        rows = self.rows(*self.ENERGY, "--optical-watts", "3", "--transceiver-pj", "20")
+        bits = {"ring": 201326592, "halving-doubling": 201326592, "in-network": 134217728,
+                "software-optinc": 50332416, "optinc": 33555200}
+        for (name, _), row in rows.items():
+            optical = 314580000 if name == "optinc" else 0
+            self.assertAlmostEqual(row["energy_j"] * 1e12, bits[name] * 20, delta=1e-3)
+            self.assertAlmostEqual(row["optical_energy_j"] * 1e12, optical, delta=1e-3)
+            self.assertAlmostEqual(row["energy_total_j"] * 1e12, bits[name] * 20 + optical, delta=1e-3)
+            self.assertAlmostEqual(row["energy_of_ring"],
+                                   (bits[name] * 20 + optical) / (201326592 * 20), places=12)
+        # 16 servers take 4 + 1 switches of 3 W
+        row = self.rows("--servers", "16", "--optical-watts", "3")["optinc", 16]
+        self.assertAlmostEqual(row["optical_energy_j"], 15 * row["time_s"], places=15)
+
+    def test_energy_table(self):
+        plain = self.good("scale", *self.ENERGY).splitlines()
+        self.assertEqual(plain[0], "  servers  collective             bytes/server       time ms   of ring")
+        told = self.good("scale", *self.ENERGY, "--optical-watts", "3").splitlines()
+        self.assertEqual(told[0], plain[0] + "      energy J    of ring")
+        self.assertEqual([line[:len(head)] for line, head in zip(told[1:6], plain[1:])], plain[1:])
+        # 33,555,200 bits of 21.25 pJ and 314,580,000 pJ, of a ring's 4,278,190,080 pJ
+        self.assertEqual(told[5].split()[-2:], ["0.0010276", "0.2402"])
+        self.assertEqual(told[1].split()[-2:], ["0.0042782", "1.0000"])
+        self.assertIn("optical switches, 3 W each", told[7])
+        half = self.good("scale", *self.ENERGY, "--transceiver-pj", "21.25").splitlines()
+        self.assertEqual(half[5].split()[-2:], ["0.00071305*", "0.1667"])
+        self.assertIn("* without the optical switches, whose power --design or --optical-watts tells",
+                      half[7])
+        row = self.rows(*self.ENERGY)["optinc", 4]
+        self.assertIsNone(row["optical_energy_j"])
+        self.assertIsNone(row["energy_total_j"])
+
+    def test_energy_of_a_design(self):
+        """The design's budget: its power, and per element what inspect says, exponents apart."""
+        design = self.path("switch.safetensors")
+        device = pathlib.Path(__file__).resolve().parents[2] / "devices/published-conservative.yaml"
+        self.good("design", "--servers", "4", "--bits", "8", "--method", "constructed", "-o", design)
+        hardware = ("--device", device, "--mapping", "direct", "--bias", "electronic")
+        budget = self.good_json("inspect", design, *hardware)
+        for gbps, planes in (("80", 1), ("160", 2), ("161", 3), ("10", 1)):  # 10 Gbaud of 8 bits
+            link = [gbps if value == "80" else value for value in self.ENERGY]
+            found = self.good_json("scale", *link, "--design", design, *hardware)
+            self.assertEqual(found["energy"]["planes"], planes)
+            self.assertEqual(found["energy"]["plane_w"], budget["power_w"])
+            self.assertEqual(found["energy"]["feasible"], budget["feasible"])
+            row = found["rows"][-1]
+            self.assertAlmostEqual(row["optical_energy_j"], planes * budget["power_w"] * row["time_s"],
+                                   places=12)
+            if gbps in ("80", "160"):
+                element = 1e12 * row["energy_total_j"] / (1048576 + 24)
+                self.assertAlmostEqual(element, budget["element_pj"], delta=1e-9 * element)
+        rows = self.rows("--servers", "3,4,5", "--design", design, *hardware)
+        self.assertGreater(rows["optinc", 3]["optical_energy_j"], 0)
+        self.assertIsNone(rows["optinc", 5]["optical_energy_j"])
+        out = self.good("scale", "--servers", "4,5", "--design", design)
+        self.assertIn(" W a plane, 80 planes", out)
+        self.assertIn("* without the optical switches: the design serves 4 servers", out)
+        for arguments, said in (
+            (("--design", design, "--optical-watts", "3"), "both --design and --optical-watts"),
+            (("--design", design, "--bits", "16"), "codes of 8 bits, expected 16"),
+            (("--design", design, "--optical-ports", "2"), "found 1 level for 4 servers"),
+            (("--design", self.path("none")), "none"),
+            (("--device", self.path("none")), "none"),
+            (("--mapping", "direct"), "--mapping: does nothing without --design"),
+            (("--optical-watts", "0"), "--optical-watts"),
+            (("--transceiver-pj", "-1"), "--transceiver-pj"),
+        ):
+            self.bad("scale", *arguments, says=[said])
 
     COLUMNS = "topology,collective,row,servers,elements,simulated_s\n"
 

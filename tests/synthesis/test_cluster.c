@@ -177,6 +177,53 @@ static void optical_port_rate(void **state)
                 8.0 * (double)cluster.elements * (1e-11 - 1e-9 / cluster.link_gbps), 1e-9);
 }
 
+/* 4 servers at 80 Gb/s without latencies, a MiB of codes and 16 exponents, of which a server sends 2
+ * (K-1)/K: bits of all servers times 21.25 pJ, and 3 W while 1,048,600 bytes pass at 10 GB/s. */
+static void energies_by_hand(void **state)
+{
+    /* 32 times 6,291,456, 6,291,456, 4,194,304, 1,572,888 and 1,048,600 bytes */
+    static const double bits[] = {201326592, 201326592, 134217728, 50332416, 33555200};
+    optinc_cluster cluster = optinc_cluster_default();
+
+    (void)state;
+    cluster.elements = 1048576;
+    cluster.block_size = 65536;
+    cluster.link_gbps = 80;
+    cluster.latency_us = cluster.overhead_us = cluster.optical_latency_us = 0;
+    cluster.optical_w = 3;
+    for (unsigned i = 0; i < OPTINC_CLUSTER_COLLECTIVE_COUNT; i++) {
+        optinc_cluster_time time = time_of(&cluster, (optinc_cluster_collective)i);
+
+        assert_near(time.energy_j * 1e12, bits[i] * 21.25, 1e-14);
+        if (i == OPTINC_CLUSTER_OPTICAL)
+            assert_near(time.optical_energy_j * 1e12, 314580000, 1e-14);
+        else
+            assert_true(time.optical_energy_j == 0);
+    }
+    cluster.optical_w = 0;
+    assert_true(time_of(&cluster, OPTINC_CLUSTER_OPTICAL).optical_energy_j == 0);
+    cluster.transceiver_pj_bit = 0;
+    assert_true(time_of(&cluster, OPTINC_CLUSTER_RING).energy_j == 0);
+}
+
+/* Level by level: as many switches as hold all that come from below. */
+static void switches_of_trees(void **state)
+{
+    static const struct {
+        uint64_t servers;
+        uint32_t ports;
+        uint64_t switches;
+    } trees[] = {{1, 4, 0},        {2, 4, 1},   {4, 4, 1},   {5, 4, 2 + 1},
+                 {16, 4, 4 + 1},   {17, 16, 3}, {64, 4, 21}, {65, 4, 17 + 5 + 2 + 1},
+                 {100, 64, 2 + 1}, {9, 1, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof trees / sizeof *trees; i++)
+        assert_int_equal(optinc_cluster_switches(trees[i].servers, trees[i].ports),
+                         trees[i].switches);
+    assert_int_equal(optinc_cluster_switches(UINT64_MAX, 0), 0);
+}
+
 static void one_server_needs_nothing(void **state)
 {
     optinc_cluster cluster = optinc_cluster_default();
@@ -244,6 +291,9 @@ static void bad_input(void **state)
     REFUSE(switch_radix, 1, OPTINC_ERR_INVALID_ARGUMENT);
     REFUSE(optical_ports, 6, OPTINC_ERR_INVALID_ARGUMENT);
     REFUSE(optical_gbps, -1.0, OPTINC_ERR_INVALID_ARGUMENT);
+    REFUSE(optical_w, -1.0, OPTINC_ERR_INVALID_ARGUMENT);
+    REFUSE(optical_w, NAN, OPTINC_ERR_INVALID_ARGUMENT);
+    REFUSE(transceiver_pj_bit, -1.0, OPTINC_ERR_INVALID_ARGUMENT);
     REFUSE(alltoall, (optinc_cluster_alltoall)4, OPTINC_ERR_INVALID_ARGUMENT);
     REFUSE(chunks, 0, OPTINC_ERR_INVALID_ARGUMENT);
     REFUSE(chunks, 65537, OPTINC_ERR_INVALID_ARGUMENT);
@@ -263,6 +313,8 @@ int main(void)
         cmocka_unit_test(the_fastest_alltoall),
         cmocka_unit_test(chunks_pay_latencies),
         cmocka_unit_test(optical_port_rate),
+        cmocka_unit_test(energies_by_hand),
+        cmocka_unit_test(switches_of_trees),
         cmocka_unit_test(one_server_needs_nothing),
         cmocka_unit_test(times_do_not_fall_with_servers),
         cmocka_unit_test(steps_hide_what_overlaps),
