@@ -88,3 +88,22 @@ def _refused(environment: dict) -> str:
 ])
 def test_bad_settings_are_told(environment, message):
     assert message in harness.run(1, _refused, environment, initialise=False)[0]
+
+
+_FORGETFUL = """
+import atexit, sys, threading
+def lanes():
+    return sum(thread.name == "optinc" for thread in threading.enumerate())
+atexit.register(lambda: print("at the end", lanes()))  # the first to be registered is the last to run
+import torch.distributed as dist, optinc_torch
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=0, world_size=1)
+state = optinc_torch.State(sys.argv[1], lanes=3)
+print("at work", lanes())
+"""
+
+
+def test_lanes_end_before_the_interpreter_of_a_program_that_forgets_them(designs, tmp_path):
+    done = subprocess.run([sys.executable, "-c", _FORGETFUL, designs / "4x8.safetensors",
+                           tmp_path / "store"], capture_output=True, text=True, timeout=100,
+                          check=False)
+    assert (done.returncode, done.stdout) == (0, "at work 3\nat the end 0\n"), done.stderr
