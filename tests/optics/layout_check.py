@@ -126,11 +126,13 @@ def values(phases):
     return {key: float(value) for key, value in (pair.split("=") for pair in phases.split())}
 
 
-def matrix_of(plan, nets, rows, cols):
-    """Fields through the placed elements, from left to right."""
+def matrix_of(plan, nets, rows, cols, kept=None):
+    """Fields through the placed elements, from left to right; kept: amplitude left by each net."""
+    kept = kept if kept is not None else collections.defaultdict(lambda: 1.0)
     field = collections.defaultdict(lambda: np.zeros(cols, complex))
     for j in range(cols):
-        field[nets.find(plan.edge[f"in{j}"])] = np.eye(cols, dtype=complex)[j]
+        net = nets.find(plan.edge[f"in{j}"])
+        field[net] = np.eye(cols, dtype=complex)[j] * kept[net]
     coupler = np.array([[1, 1j], [1j, 1]]) / np.sqrt(2)
     for kind, _, phases, ports, _ in sorted(plan.leaves, key=lambda leaf: leaf[4]):
         if kind not in ("MZI", "SPLITTER"):
@@ -143,7 +145,9 @@ def matrix_of(plan, nets, rows, cols):
             m = coupler @ np.diag(np.exp(1j * np.array([v["arm_a_rad"], v["arm_b_rad"]])))
             m = m @ coupler @ np.diag([np.exp(1j * v["in_rad"]), 1])
         both = m @ [field[nets.find(ports["in0"])], field[nets.find(ports["in1"])]]
-        field[nets.find(ports["out0"])], field[nets.find(ports["out1"])] = both
+        for port, value in zip(("out0", "out1"), both):
+            net = nets.find(ports[port])
+            field[net] = value * kept[net]
     return np.array([field[nets.find(plan.edge[f"out{r}"])] for r in range(rows)])
 
 

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What crossings do to the values of constructed switches of 4 servers by direct mapping: a table
+(Markdown).
+
+    build/venv-photonics/bin/python bench/crossings.py build/release/bin/optinc
+
+Every circuit is read back from its floor plan, with the loss of the crossings on every waveguide and no
+other; the gain of each row is fitted to what is left, and all digit sums go through the layers. The
+table has the largest relative change of a weight, and the cases that come out wrong."""
+
+import argparse
+import collections
+import itertools
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", help="optinc")
+    parser.add_argument("--bits", type=int, default=8, choices=[2, 4, 6, 8],
+                        help="of a code; default %(default)s")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    ARGUMENTS = parse()  # before what not every Python has, so that --help needs nothing else
+
+import gdstk
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/optics"))
+from layout_check import Nets, Plan, matrix_of
+
+PORTS = 4
+LOSSES_DB = [0.02, 0.04, 0.08, 0.16]
+DESIGNS = [("0.5", "optical"), ("0.1", "optical"), ("0.5", "electronic"), ("0.1", "electronic")]
+
+
+class Circuit:
+    """One layer as its floor plan has it: Re(diag(gain e^(i output)) S)."""
+
+    def __init__(self, cell, circuit):
+        self.plan = Plan(cell)
+        self.nets = Nets(self.plan)
+        self.shape = len(circuit["gain"]), len(circuit["input_mode"])
+        self.turn = np.array(circuit["gain"]) * np.exp(1j * np.array(circuit["output_rad"]))
+        self.crossings = collections.Counter()
+        for kind, _, _, ports, _ in self.plan.leaves:
+            if kind == "CROSSING":
+                self.crossings.update(self.nets.find(ports[port]) for port in ("w", "n"))
+
+    def matrix(self, loss_db):
+        kept = collections.defaultdict(lambda: 1.0, {
+            net: 10 ** (-count * loss_db / 20) for net, count in self.crossings.items()})
+        return (self.turn[:, None] * matrix_of(self.plan, self.nets, *self.shape, kept)).real
+
+    def change(self, loss_db):
+        """Entry by entry, loss over none, each row's gain fitted."""
+        ideal, lossy = self.matrix(0), self.matrix(loss_db)
+        lossy *= ((ideal * lossy).sum(1) / (lossy * lossy).sum(1))[:, None]
+        return np.divide(lossy, ideal, out=np.ones_like(ideal), where=abs(ideal) > 1e-9)
+
+
+def run(program, *arguments):
+    subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+
+
+def wrong_cases(layers, changes, bits):
+    """Saturating layers and a linear one, as `optinc design` makes them."""
+    sums = np.array(list(itertools.product(range(3 * PORTS + 1), repeat=bits // 2)))
+    weight = 4 ** np.arange(bits // 2)
+    result = ((sums @ weight) + PORTS // 2) // PORTS
+    y = sums / PORTS
+    for index, ((w, b), change) in enumerate(zip(layers, changes)):
+        if change.shape[1] > w.shape[1]:  # the bias is light, too
+            b = b * change[:, -1]
+        y = y @ (w * change[:, :w.shape[1]]).T + b
+        if index + 1 < len(layers):
+            y = np.clip(y, 0, 1)
+    digits = np.clip(np.rint(y), 0, 3).astype(int)
+    return (digits @ weight != result).sum(), len(sums)
+
+
+def layers_of(path):
+    """[(weight, bias)] of a design file: a length, a header in JSON, tensors (docs/formats.md)."""
+    data = pathlib.Path(path).read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+
+    def tensor(name):
+        low, high = header[name]["data_offsets"]
+        return np.frombuffer(data[start + low:start + high]).reshape(header[name]["shape"])
+
+    count = sum(name.endswith(".weight") for name in header)
+    return [[tensor(f"levels.0.layers.{i}.{name}") for name in ("weight", "bias")]
+            for i in range(count)]
+
+
+def make(arguments, folder, gap, bias):
+    """The layers of a design, and what their floor plan is."""
+    design, plan, circuits = (folder / name for name in ("d.safetensors", "d.gds", "d.json"))
+    run(arguments.program, "design", "--servers", PORTS, "--bits", arguments.bits, "--method",
+        "constructed", "--gap", gap, "-o", design)
+    for form, path in (("gds", plan), ("json", circuits)):
+        run(arguments.program, "export", design, "--mapping", "direct", "--bias", bias, "--format",
+            form, "-o", path)
+    layers = layers_of(design)
+    cells = {cell.name: cell for cell in gdstk.read_gds(str(plan)).cells}
+    return layers, [Circuit(cells[f"L{i}_CIRCUIT"], json.loads((folder / f"d.layer{i}.json").read_text()))
+                    for i in range(1, len(layers) + 1)]
+
+
+def main(arguments):
+    print("| g | bias | dB a crossing | largest change of a weight | wrong cases |")
+    print("| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        for gap, bias in DESIGNS:
+            layers, plans = make(arguments, pathlib.Path(folder), gap, bias)
+            for loss_db in [0, *LOSSES_DB]:
+                changes = [plan.change(loss_db) for plan in plans]
+                wrong, cases = wrong_cases(layers, changes, arguments.bits)
+                worst = max(abs(change - 1).max() for change in changes)
+                assert loss_db or (wrong == 0 and worst < 1e-9), (wrong, worst)
+                if loss_db:
+                    print(f"| {gap} | {bias} | {loss_db} | {100 * worst:.1f} % | "
+                          f"{f'{wrong:,} of {cases:,}' if wrong else 'none'} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(ARGUMENTS)
