@@ -63,7 +63,7 @@ static bool open_inputs(const reduce_request *request, FILE **inputs, npy_shape 
 
         inputs[k] = fopen(path, "rb");
         if (!inputs[k]) {
-            cli_error("%s: %s", path, strerror(errno));
+            cli_error("%s: cannot be opened: %s", path, strerror(errno));
             return false;
         }
         if (npy_read_header(inputs[k], &own, &message) != OPTINC_OK) {
@@ -183,7 +183,7 @@ static int reduce_inputs(const reduce_request *request, const optinc_design *des
         return CLI_BAD_INPUT;
     reduction.output = output.stream;
     if (npy_write_header(output.stream, shape) != OPTINC_OK) {
-        cli_error("%s: %s", request->output_path, strerror(errno));
+        cli_error("%s: cannot be written: %s", request->output_path, strerror(errno));
         cli_output_abandon(&output);
         return CLI_BAD_INPUT;
     }

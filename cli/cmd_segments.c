@@ -223,6 +223,7 @@ static int run(int argc, char **argv)
     };
     int operand_count;
 
+    request.training.segment_option = "--choices";
     cli_training_describe(&request.training, training);
     memcpy(options + OWN_OPTIONS, training, CLI_TRAINING_SHARED * sizeof training[0]);
     switch (cli_parse(&syntax, argc, argv, &operand_count)) {

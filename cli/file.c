@@ -76,7 +76,7 @@ bool cli_output_open(cli_output *output, const char *path)
         open_temporary(output);
     if (output->stream)
         return true;
-    cli_error("%s: %s", path, strerror(errno));
+    cli_error("%s: cannot be written: %s", path, strerror(errno));
     free(output->path);
     free(output->temporary);
     *output = (cli_output){0};
@@ -105,7 +105,7 @@ bool cli_output_commit(cli_output *output)
         free(output->temporary);
         output->temporary = NULL;
     } else {
-        cli_error("%s: %s", output->path, strerror(reason));
+        cli_error("%s: cannot be written: %s", output->path, strerror(reason));
     }
     cli_output_abandon(output);
     return good;
@@ -129,7 +129,7 @@ char *cli_read_file(const char *path, size_t size_max, size_t *size)
     char *bytes = NULL;
 
     if (!stream || fstat(fileno(stream), &status) != 0) {
-        cli_error("%s: %s", path, strerror(errno));
+        cli_error("%s: cannot be opened: %s", path, strerror(errno));
     } else if (!S_ISREG(status.st_mode)) {
         cli_error("%s: expected a regular file", path);
     } else if ((uint64_t)status.st_size > size_max) {
@@ -143,7 +143,7 @@ char *cli_read_file(const char *path, size_t size_max, size_t *size)
             *size = fread(bytes, 1, (size_t)status.st_size, stream);
             bytes[*size] = '\0';
             if (ferror(stream)) {
-                cli_error("%s: %s", path, strerror(errno));
+                cli_error("%s: cannot be read: %s", path, strerror(errno));
                 free(bytes);
                 bytes = NULL;
             }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -149,7 +150,7 @@ static bool set_number(const cli_option *option, const char *text)
     bool inside =
         option->bounds_allowed ? value >= min && value <= max : value > min && value < max;
 
-    if (!*text || *end || !inside) {
+    if (!*text || isspace((unsigned char)*text) || *end || !inside) {
         cli_error("%s: found '%s', expected a number %s %g %s %g", option->name, text,
                   option->bounds_allowed ? "from" : "between", min,
                   option->bounds_allowed ? "to" : "and", max);
@@ -308,6 +309,29 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
+/* A forgotten value must not make a file called --json. "-1" is a number, "-" a file. */
+static bool is_option(const cli_syntax *syntax, const char *argument)
+{
+    const char *value;
+
+    return strncmp(argument, "--", 2) == 0 ||
+           (argument[0] == '-' && find_option(syntax, argument, &value) >= 0);
+}
+
+static void report_no_value(const cli_option *option, const char *next)
+{
+    char expected[256];
+
+    if (option->choices)
+        join_choices(option, " or ", expected, sizeof expected);
+    else
+        snprintf(expected, sizeof expected, "%s", option->value_name);
+    if (next)
+        cli_error("%s: found '%s' after it, expected %s", option->name, next, expected);
+    else
+        cli_error("%s: found nothing after it, expected %s", option->name, expected);
+}
+
 /* One option at argv[*at]; moves *at to its last argument. */
 static bool parse_option(const cli_syntax *syntax, int argc, char **argv, int *at, bool *seen)
 {
@@ -332,9 +356,8 @@ static bool parse_option(const cli_syntax *syntax, int argc, char **argv, int *a
         return false;
     }
     if (option->kind != CLI_FLAG && !value) {
-        if (*at + 1 >= argc) {
-            cli_error("%s: found nothing after it, expected %s", option->name,
-                      option->value_name ? option->value_name : "a value");
+        if (*at + 1 >= argc || is_option(syntax, argv[*at + 1])) {
+            report_no_value(option, *at + 1 < argc ? argv[*at + 1] : NULL);
             return false;
         }
         value = argv[++*at];

@@ -29,7 +29,7 @@ static FILE *create_in(const plot *p, const char *name)
     FILE *stream = path ? fopen(path, "w") : NULL;
 
     if (path && !stream)
-        cli_error("%s: %s", path, strerror(errno));
+        cli_error("%s: cannot be written: %s", path, strerror(errno));
     free(path);
     return stream;
 }

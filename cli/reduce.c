@@ -315,7 +315,7 @@ optinc_status cli_reduce(const cli_reduction *r, cli_reduction_report *report)
         if (status == OPTINC_OK)
             status = reduce_chunk(r, &w, first, count, report);
         if (status == OPTINC_OK && npy_write(r->output, w.output, count) != OPTINC_OK) {
-            cli_error("%s: %s", r->output_name, strerror(errno));
+            cli_error("%s: cannot be written: %s", r->output_name, strerror(errno));
             status = OPTINC_ERR_IO;
         }
         first += count;

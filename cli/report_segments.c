@@ -47,7 +47,7 @@ bool report_segments_load(report *r, const char *path)
     bool good = false;
 
     if (!file) {
-        cli_error("%s: %s", path, strerror(errno));
+        cli_error("%s: cannot be opened: %s", path, strerror(errno));
         return false;
     }
     if (!fgets(line, sizeof line, file) || strncmp(line, HEAD, strlen(HEAD)) != 0) {

@@ -200,7 +200,7 @@ static bool read_lines(FILE *stream, runlog *log)
         }
     }
     if (good && ferror(stream)) {
-        cli_error("%s: %s", log->path, strerror(errno));
+        cli_error("%s: cannot be read: %s", log->path, strerror(errno));
         good = false;
     }
     free(line);
@@ -232,7 +232,7 @@ bool runlog_load(const char *path, runlog *log)
     }
     stream = fopen(log->path, "rb");
     if (!stream) {
-        cli_error("%s: %s", log->path, strerror(errno));
+        cli_error("%s: cannot be opened: %s", log->path, strerror(errno));
         return false;
     }
     good = read_lines(stream, log);

@@ -18,6 +18,7 @@ cli_training cli_training_default(void)
 {
     optinc_train_options library = optinc_train_options_default();
     cli_training training = {.segment = "all",
+                             .segment_option = "--segment",
                              .merge = library.input_merge,
                              .batch = library.batch_size,
                              .epochs = library.epochs,
@@ -66,9 +67,9 @@ void cli_training_describe(cli_training *t, cli_option *options)
         cli_number("--margin", &t->margin, "D", 0.0, 0.5,
                    "errors beyond it count; default 0.25 of a digit"),
         cli_number("--margin-stop", &t->margin_stop, "D", 0.0, 10.0,
-                   "stop when all are right by so much; default 0.1"),
-        cli_number("--wrong-weight", &t->wrong_weight, "W", 0.0, 1e6,
-                   "weight of cases that are wrong; default 1"),
+                   "stop when all are right by so much; default 0.1 of a digit"),
+        cli_number_from("--wrong-weight", &t->wrong_weight, "W", 1.0, 1e6,
+                        "weight of cases that are wrong; default 1"),
         cli_number("--unit-noise", &t->unit_noise, "S", 0.0, 1.0,
                    "Gaussian noise on units, of their full scale; default none"),
         cli_number("--phase-noise", &t->phase_noise, "RAD", 0.0, 1.0,
@@ -101,22 +102,41 @@ static void default_sides(const optinc_preprocessing *inputs, const optinc_spec 
     *side_count = sizeof sides / sizeof *sides;
 }
 
+/* The library's messages about a text, behind the option's name. */
+static void write_of_option(void *user, optinc_log_level level, const char *message)
+{
+    const char *const *option = user;
+
+    (void)level;
+    cli_error("%s: %s", *option, message);
+}
+
+static bool read_texts(cli_training *training, uint32_t *side_count)
+{
+    const char *structure = "--structure";
+    const optinc_log log = {.write = write_of_option, .user = &structure};
+    const optinc_log segment_log = {.write = write_of_option, .user = &training->segment_option};
+
+    if (training->structure && optinc_structure_parse(training->structure, &log, training->sides,
+                                                      OPTINC_TRAIN_LAYERS_MAX + 1, side_count))
+        return false;
+    return optinc_segments_parse(training->segment, *side_count - 1, &segment_log,
+                                 training->segmented) == OPTINC_OK;
+}
+
 bool cli_training_options_of(cli_training *training, const optinc_spec *spec,
                              optinc_activation activation, uint64_t seed,
                              optinc_train_options *options)
 {
     optinc_preprocessing inputs;
-    uint32_t side_count;
+    uint32_t side_count = 0;
 
     *options = optinc_train_options_default();
     if (optinc_preprocessing_of(spec, (uint32_t)training->merge, &cli_log, &inputs))
         return false;
     if (!training->structure)
         default_sides(&inputs, spec, training, &side_count);
-    else if (optinc_structure_parse(training->structure, &cli_log, training->sides,
-                                    OPTINC_TRAIN_LAYERS_MAX + 1, &side_count))
-        return false;
-    if (optinc_segments_parse(training->segment, side_count - 1, &cli_log, training->segmented))
+    if (!read_texts(training, &side_count))
         return false;
     options->layer_count = side_count - 1;
     options->sides = training->sides;

@@ -11,6 +11,7 @@
 typedef struct cli_training {
     const char *structure; /* NULL: inputs-64-128-256-128-64-digits */
     const char *segment;
+    const char *segment_option; /* that segment came with */
     const char *checkpoint;
     int how;         /* index into tangent, project */
     int supervision; /* optinc_supervision */

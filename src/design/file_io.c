@@ -28,7 +28,7 @@ static optinc_status read_all(int file, uint8_t *bytes, size_t size, const char 
         if (part < 0 && errno == EINTR)
             continue;
         if (part < 0)
-            return oi_fail_errno(log, path, "cannot read");
+            return oi_fail_errno(log, path, "cannot be read");
         if (part == 0)
             return oi_fail(log, OPTINC_ERR_IO, "%s: found %zu bytes, expected %zu", path, done,
                            size);
@@ -50,9 +50,9 @@ optinc_status optinc_design_load(const char *path, const optinc_log *log, optinc
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT, "design: a pointer is NULL");
     file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* does not wait at a pipe */
     if (file < 0)
-        return oi_fail_errno(log, path, "cannot open");
+        return oi_fail_errno(log, path, "cannot be opened");
     if (fstat(file, &about)) {
-        status = oi_fail_errno(log, path, "cannot read");
+        status = oi_fail_errno(log, path, "cannot be read");
         goto close_file;
     }
     if (!S_ISREG(about.st_mode)) {
@@ -86,7 +86,7 @@ static optinc_status put(void *user, const void *data, size_t size)
     const output *out = user;
 
     if (fwrite(data, 1, size, out->stream) != size)
-        return oi_fail_errno(out->log, out->path, "cannot write");
+        return oi_fail_errno(out->log, out->path, "cannot be written");
     return OPTINC_OK;
 }
 
@@ -156,15 +156,15 @@ static optinc_status fill(const optinc_design *design, int file, mode_t mode, co
     optinc_status status;
 
     if (!out.stream) {
-        status = oi_fail_errno(log, path, "cannot write");
+        status = oi_fail_errno(log, path, "cannot be written");
         close(file);
         return status;
     }
     status = oi_file_write(design, &(oi_sink){.write = put, .user = &out}, log);
     if (!status && (fflush(out.stream) || (mode && fchmod(file, mode)) || fsync(file)))
-        status = oi_fail_errno(log, path, "cannot write");
+        status = oi_fail_errno(log, path, "cannot be written");
     if (fclose(out.stream) && !status)
-        status = oi_fail_errno(log, path, "cannot write");
+        status = oi_fail_errno(log, path, "cannot be written");
     return status;
 }
 

@@ -121,7 +121,7 @@ class Npy(ProgramTest):
         c = self.write(npy(GOOD.replace("(3,)", "(1, 3)")), "c.npy")
         self.bad(*self.reduce(a, b), says=[b, "found (4,), 4 elements", "expected (3,), 3", a])
         self.bad(*self.reduce(a, c), says=[c, "found (1, 3)", "expected (3,)"])
-        self.bad(*self.reduce(a, self.path("absent.npy")), says=["absent.npy: No such file"])
+        self.bad(*self.reduce(a, self.path("absent.npy")), says=["absent.npy: cannot be opened: No such file"])
         self.bad(*self.reduce(a, a, a), says=["found 3 inputs, expected at most 2"])
         self.assertNotIn("out.npy", self.files())
 

@@ -63,6 +63,16 @@ class WrongUse(ProgramTest):
         self.bad("reduce", "--design", "d", "-o", "o", says=["IN.npy is missing"])
         self.bad("report", "-o", "r.html", says=["neither a RUN nor --design"])
         self.bad("design", "--servers", says=["--servers: found nothing after it, expected N"])
+        self.bad("simulate", "d", "--calibrate",
+                 says=["--calibrate: found nothing after it, expected none or local or self"])
+        # a value that was forgotten makes no file of the next option's name
+        wish = ["design", "--servers", 4, "--bits", 8, "--method", "constructed", "-o"]
+        for option in ["--json", "--activation", "-o", "--activaton"]:
+            self.bad(*wish, option, cwd=self.folder,
+                     says=[f"--output: found '{option}' after it, expected FILE"])
+        self.assertEqual(self.files(), [])
+        self.good(*wish[:-1], "--output=--json", cwd=self.folder)
+        self.assertEqual(self.files(), ["--json"])
 
     def test_values(self):
         for value in ["0", "-4", "4.0", "x", "", "99999999999999999999999", " 4", "4 "]:
@@ -70,6 +80,9 @@ class WrongUse(ProgramTest):
         for value in ["0", "1", "1.5", "-0.1", "nan", "inf", "g", ""]:
             self.bad("design", "--gap", value, says=["--gap: found", "between 0 and 1"])
         self.bad("design", "--method", "magic", says=["'magic'", "constructed or trained"])
+        for value in ["abc", "nan", " 1", "1 ", "1e400", "-1e400", "1,5", "0x"]:
+            self.bad("simulate", "d", "--phase-sigma", value,
+                     says=[f"--phase-sigma: found '{value}', expected a number from 0 to 10"])
         self.bad("reduce", "--backend", "guess", says=["'guess'", "exact or table or onn or photonic"])
         self.bad("reduce", "--json=yes", says=["--json: found the value 'yes', expected none"])
         self.bad("reduce", "--design=", says=["--design: found an empty text"])
@@ -106,7 +119,9 @@ class WrongUse(ProgramTest):
         self.bad("bench", "--bits", "8,7", says=["--bits: found 7, expected an even number"])
         self.bad("scale", "--block-size", 6, says=["--block-size: found 6, expected a multiple"])
         self.bad("segments", "--servers", 4, "--bits", 2, "--choices", "all/foo", "-o",
-                 self.path("s.csv"), says=['"foo": expected all, none'])
+                 self.path("s.csv"), says=['--choices: segmented layers "foo": expected all, none'])
+        self.bad("segments", "--servers", 4, "--bits", 2, "--structure", "4x4", "-o",
+                 self.path("s.csv"), says=['--structure: structure "4x4": expected a hyphen'])
         self.assertEqual(self.files(), [])
 
     def test_segments_as_json(self):
