@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* optinc scale: time, bytes and energy of an all-reduce against the number of servers, five collectives. */
+/* optinc scale: time, bytes and energy of an all-reduce against the number of servers, five
+ * collectives. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>

@@ -160,8 +160,7 @@ typedef struct optinc_layer_budget {
     double laser_mw_needed; /* into every modulator, for the worst receiver's sensitivity */
     uint64_t crossings;     /* of waveguides in the floor plan (optinc_layout_crossings) */
     uint32_t path_crossings_max; /* most of them on a way from a modulator to a receiver */
-    double
-        crossing_loss_db_max; /* theirs: path_crossings_max times the device's crossing_loss_db */
+    double crossing_loss_db_max; /* theirs: path_crossings_max x the device's crossing_loss_db */
 } optinc_layer_budget;
 
 /* What one receiver sees when its layer's inputs are such that its signal is the largest, and comes
@@ -238,8 +237,8 @@ OPTINC_API optinc_status optinc_design_budget(const optinc_design *design,
                                               const optinc_log *log,
                                               optinc_budget *budget) OPTINC_WARN_UNUSED;
 
-/* The losses `mzi_loss_db` and `crossing_loss_db` are found to 1 %. Budgets a dozen times where the design is
- * infeasible. */
+/* The losses `mzi_loss_db` and `crossing_loss_db` are found to 1/256 of the device's. Budgets twenty
+ * times where the design is infeasible. */
 OPTINC_API optinc_status optinc_design_remedies(const optinc_design *design,
                                                 const optinc_photonic_options *options,
                                                 const optinc_log *log,
