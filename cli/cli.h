@@ -103,7 +103,8 @@ bool cli_output_commit(cli_output *output);
 /* Closes and removes; safe after commit and twice. */
 void cli_output_abandon(cli_output *output);
 
-/* False, with a message, if `path` exists and is something that a rename must not replace. */
+/* False, with a message, if `path` is something that a rename must not replace, or where no file can
+ * be made: asked before a run of hours, not after it. */
 bool cli_check_replaceable(const char *path);
 
 /* The whole of a regular file of at most size_max bytes, with a zero byte after it, malloc'ed; NULL

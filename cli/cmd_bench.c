@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 
 #define LIST_MAX 16 /* of ranks_mpi */
 #define BYTES_MAX (UINT64_C(1) << 40)
+
+#define NOT_STARTED 127 /* as a shell says it */
 
 typedef struct bench_request {
     uint64_t ranks;
@@ -29,6 +32,13 @@ typedef struct bench_request {
     bool json;
 } bench_request;
 
+static bool is_program(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
+}
+
 /* The ranks' program, in the build tree or installed, seen from where this program is. */
 static bool find_program(const bench_request *request, char path[PATH_MAX])
 {
@@ -39,8 +49,7 @@ static bool find_program(const bench_request *request, char path[PATH_MAX])
     char *name;
 
     if (request->program)
-        return snprintf(path, PATH_MAX, "%s", request->program) < PATH_MAX &&
-               access(path, X_OK) == 0;
+        return snprintf(path, PATH_MAX, "%s", request->program) < PATH_MAX && is_program(path);
     if (length < 0)
         return false;
     own[length] = '\0';
@@ -49,7 +58,7 @@ static bool find_program(const bench_request *request, char path[PATH_MAX])
         return false;
     name[1] = '\0';
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        if (snprintf(path, PATH_MAX, "%s%s", own, places[i]) < PATH_MAX && access(path, X_OK) == 0)
+        if (snprintf(path, PATH_MAX, "%s%s", own, places[i]) < PATH_MAX && is_program(path))
             return true;
     return false;
 }
@@ -95,8 +104,7 @@ static pid_t start(char **words, FILE **stream)
         close(ends[0]);
         close(ends[1]);
         execvp(words[0], words);
-        fprintf(stderr, "optinc bench: %s cannot be started\n", words[0]);
-        _exit(127);
+        _exit(NOT_STARTED);
     }
     close(ends[1]);
     *stream = child < 0 ? NULL : fdopen(ends[0], "r");
@@ -242,6 +250,8 @@ static int bench(const bench_request *request)
 
     if (!check_lists(request))
         return CLI_BAD_INPUT;
+    if (!find_program(request, path) && request->program)
+        return cli_error("--program: found %s, expected a program", request->program);
     if (!find_program(request, path))
         return cli_error(
             "the program of the ranks, ranks_mpi, is not here: build with Open MPI, or "
@@ -268,6 +278,8 @@ static int bench(const bench_request *request)
     if (waitpid(child, &code, 0) != child || !WIFEXITED(code) || WEXITSTATUS(code) != 0 ||
         json_array_size(rows) == 0) {
         json_decref(rows);
+        if (WIFEXITED(code) && WEXITSTATUS(code) == NOT_STARTED)
+            return cli_error("--launcher: %s cannot be started", words[0]);
         return cli_error("the ranks failed: %s ... %s", words[0], path);
     }
     object = json_object();

@@ -164,10 +164,13 @@ static optinc_status export_unit(const export_request *request, const optinc_uni
 
 static int export_design(const export_request *request)
 {
-    optinc_design *design = cli_load_design(request->path);
+    optinc_design *design;
     json_t *files;
     optinc_status status;
 
+    if (!cli_check_replaceable(request->output))
+        return CLI_BAD_INPUT;
+    design = cli_load_design(request->path);
     if (!design)
         return CLI_BAD_INPUT;
     if (request->level >= optinc_design_level_count(design)) {

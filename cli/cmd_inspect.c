@@ -342,7 +342,7 @@ static int run(int argc, char **argv)
                                                   .options = &request.options,
                                                   .json = request.json});
     if (request.compare)
-        return cli_error("--compare: found the design %s, expected a netlist (.json, .yaml)",
+        return cli_error("--compare: found %s to compare, expected a netlist (.json, .yaml)",
                          request.path);
     design = cli_load_design(request.path);
     if (!design)

@@ -283,17 +283,6 @@ static optinc_status save(optinc_design *design, const verify_outcome *outcome, 
     return status ? status : optinc_design_save(design, path, &cli_log);
 }
 
-/* Before a run of hours, not after it. */
-static bool can_write(const char *path)
-{
-    cli_output output;
-
-    if (!cli_output_open(&output, path))
-        return false;
-    cli_output_abandon(&output);
-    return true;
-}
-
 static int verify(verify_request *request)
 {
     optinc_design *design = cli_load_design(request->path);
@@ -401,7 +390,7 @@ static int run(int argc, char **argv)
         break;
     }
     request.path = argv[0];
-    if (request.output && !can_write(request.output))
+    if (request.output && !cli_check_replaceable(request.output))
         return CLI_BAD_INPUT;
     cli_progress_lines(request.progress);
     return verify(&request);

@@ -28,17 +28,6 @@ static char *final_path(const char *path)
     return real ? real : strdup(path);
 }
 
-bool cli_check_replaceable(const char *path)
-{
-    struct stat status;
-
-    if (stat(path, &status) != 0 || S_ISREG(status.st_mode))
-        return true;
-    cli_error("%s: found %s, expected the name of a regular file", path,
-              S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe");
-    return false;
-}
-
 static bool open_temporary(cli_output *output)
 {
     char suffix[32];
@@ -81,6 +70,22 @@ bool cli_output_open(cli_output *output, const char *path)
     free(output->temporary);
     *output = (cli_output){0};
     return false;
+}
+
+bool cli_check_replaceable(const char *path)
+{
+    struct stat status;
+    cli_output output;
+
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        cli_error("%s: found %s, expected the name of a regular file", path,
+                  S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe");
+        return false;
+    }
+    if (!cli_output_open(&output, path))
+        return false;
+    cli_output_abandon(&output);
+    return true;
 }
 
 bool cli_output_commit(cli_output *output)

@@ -63,13 +63,14 @@ static optinc_status open_header(oi_file *file, const uint8_t *bytes, size_t siz
 
     if (size < OI_FILE_LENGTH_SIZE)
         return oi_fail(file->log, OPTINC_ERR_FORMAT,
-                       "%s: file: found %zu bytes, expected at least %u (a safetensors file)",
+                       "%s: file: found %zu bytes, expected at least %u; no design, which is a "
+                       "safetensors file",
                        file->name, size, OI_FILE_LENGTH_SIZE);
     length = load_u64(bytes);
     if (length > OI_FILE_HEADER_MAX)
         return oi_fail(file->log, OPTINC_ERR_FORMAT,
                        "%s: header length: found %" PRIu64
-                       ", expected at most %u; no safetensors file",
+                       ", expected at most %u; no design, which is a safetensors file",
                        file->name, length, OI_FILE_HEADER_MAX);
     if (length > size - OI_FILE_LENGTH_SIZE)
         return oi_fail(file->log, OPTINC_ERR_FORMAT,

@@ -129,7 +129,8 @@ typedef struct reader {
 
 static optinc_status reject(const reader *r, const char *what, const char *text)
 {
-    return oi_fail(r->log, OPTINC_ERR_FORMAT, "%s:%zu: %s%.64s", r->name, r->line, what, text);
+    return oi_fail(r->log, OPTINC_ERR_FORMAT, "%s:%zu: %s%.64s%s", r->name, r->line, what, text,
+                   r->seen_name || r->seen_values ? "" : "; expected a device file");
 }
 
 static optinc_status enter(reader *r)
@@ -325,7 +326,7 @@ optinc_status optinc_device_load(const char *path, const optinc_log *log, optinc
     if (!bytes)
         status = OPTINC_ERR_OUT_OF_MEMORY;
     else if (ferror(file))
-        status = oi_fail(log, OPTINC_ERR_IO, "%s: cannot be read", path);
+        status = oi_fail(log, OPTINC_ERR_IO, "%s: cannot be read, expected a regular file", path);
     else
         status = optinc_device_parse(bytes, size, path, log, device);
     free(bytes);

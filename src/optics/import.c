@@ -72,7 +72,7 @@ static optinc_status read_all(FILE *file, const char *path, const optinc_log *lo
 
         *size += fread(*bytes + *size, 1, capacity - *size, file);
         if (ferror(file))
-            return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be read", path);
+            return oi_fail(log, OPTINC_ERR_IO, "%s: cannot be read, expected a regular file", path);
         if (*size < capacity)
             return OPTINC_OK;
         if (capacity >= FILE_SIZE_MAX)

@@ -136,6 +136,45 @@ class WrongUse(ProgramTest):
     def test_empty_operand(self):
         self.bad("verify", "", says=["DESIGN: found an empty text"])
 
+    def test_outputs_are_tried_before_anything_runs(self):
+        design = self.design("d.safetensors", 2, 2)
+        trained = ["--servers", 2, "--bits", 2, "--structure", "1-64-64-1", "--epochs", 1 << 24]
+        (self.folder / "folder").mkdir()
+        for arguments in [["design", *trained, "--method", "trained", "-o"],
+                          ["segments", *trained, "-o"],
+                          ["verify", design, "-o"],
+                          ["verify", design, "--checkpoint"],
+                          ["simulate", design, "--trials", 1 << 31, "--eye"],
+                          ["export", design, "-o"],
+                          ["export", design, "--format", "gds", "-o"],
+                          ["report", "--design", design, "-o"],
+                          ["scale", "--plot"]]:
+            self.bad(*arguments, self.path("absent/out"),
+                     says=["absent/out: cannot be written: No such file or directory"])
+            for folder in [self.path("folder"), self.path("folder") + "/"]:
+                self.bad(*arguments, folder, says=[f"{folder}: found a directory"])
+        self.assertEqual(self.files(), ["d.safetensors", "folder"])
+        self.assertEqual(list((self.folder / "folder").iterdir()), [])
+
+    def test_files_of_another_kind(self):
+        design = self.design("d.safetensors", 2, 2)
+        text, empty, other = self.path("text"), self.path("empty"), self.path("other.json")
+        pathlib.Path(text).write_text("plain text\n")
+        pathlib.Path(empty).touch()
+        pathlib.Path(other).write_text('{"a": 1}\n')
+        for path in [text, empty, other, self.folder]:
+            is_folder = path == self.folder
+            for command in [["verify"], ["simulate"], ["export", "-o", self.path("o")],
+                            ["reduce", "-o", self.path("o"), "x.npy", "--design"]]:
+                self.bad(*command, path, says=[str(path), "expected a regular file" if is_folder
+                                               else "no design, which is a safetensors file"])
+            self.bad("inspect", design, "--device", path,
+                     says=[str(path), "expected a regular file" if is_folder
+                           else "expected a device file"])
+        self.bad("inspect", design, "--compare", design, says=["--compare: found", "a netlist"])
+        self.bad("bench", "--program", text, says=["--program: found", "expected a program"])
+        self.assertEqual(self.files(), ["d.safetensors", "empty", "other.json", "text"])
+
     def test_numbers_say_their_range(self):
         self.bad("inspect", "d", "--phase-sigma=-1", says=["expected a number from 0 to 10"])
         self.bad("inspect", "d", "--rin", 5, says=["expected a number from -300 to 0"])
