@@ -2,43 +2,13 @@
 /* The reader of run logs on any bytes: no crash, the same answer twice, and the steps that it gives
  * are those of the file. */
 #define _GNU_SOURCE
-#include "runlog.c"
-
-#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* assert would vanish in a build with NDEBUG */
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-/* What the reader needs of the program; messages are counted and not shown. */
-static int message_count;
-
-int cli_error(const char *format, ...)
-{
-    va_list values;
-    char text[512];
-
-    va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
-    va_end(values);
-    message_count++;
-    return CLI_BAD_INPUT;
-}
-
-char *cli_concatenate(const char *a, const char *b, const char *c)
-{
-    size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
-    char *text = malloc(size);
-
-    require(text);
-    snprintf(text, size, "%s%s%s", a, b, c);
-    return text;
-}
+#include "fuzz/counted_errors.h"
+#include "runlog.h"
 
 static bool load(const char *path, runlog *log)
 {
