@@ -29,21 +29,29 @@ VARIANTS = [
                                "--project-interval", "28"]),
     ("nothing segmented", ["--segment", "none", "--learning-rate", "0.001"]),
 ]
+# a colour and a mark each, told apart by the colour-blind too
+STYLES = [("#d55e00", 7), ("#009e73", 5), ("#56b4e9", 9), ("#000000", 6), ("#e69f00", 4),
+          ("#0072b2", 11)]
 LINE = re.compile(r"^epoch (\d+) of \d+, accuracy [\d.]+, (\d+) wrong.*, margin (-?[\d.]+),")
 
 
-def train(arguments, options, path):
-    """[(epoch, wrong, margin)] and the JSON of the design."""
-    options = [o.format(epochs=arguments.epochs) for o in options]
+def follow(program, options, path):
+    """[(epoch, wrong, margin)] of a training with these options, and the JSON of the design."""
     done = subprocess.run(
-        [arguments.program, "design", "--servers", "4", "--bits", "8", "--method", "trained",
-         "--epochs", str(arguments.epochs), "--cycles", "1", "--margin-stop", "9", "--seed",
-         str(arguments.seed), "--threads", "1", "--progress", *options, "-o", path, "--json"],
+        [program, "design", "--method", "trained", "--cycles", "1", "--threads", "1", "--progress",
+         *options, "-o", path, "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     found = [LINE.match(line) for line in done.stderr.splitlines() if line.startswith("epoch")]
     if done.returncode == 2 or not all(found):
         raise SystemExit(done.stderr)
     return ([(int(f[1]), int(f[2]), float(f[3])) for f in found], json.loads(done.stdout))
+
+
+def train(arguments, options, path):
+    options = [o.format(epochs=arguments.epochs) for o in options]
+    return follow(arguments.program,
+                  ["--servers", "4", "--bits", "8", "--epochs", str(arguments.epochs),
+                   "--margin-stop", "9", "--seed", str(arguments.seed), *options], path)
 
 
 def make(arguments):
@@ -65,8 +73,9 @@ def make(arguments):
 def picture(path, curves):
     data = "\n".join(f"$v{i} << EOD\n" + "\n".join(f"{e} {max(w, 0.4)}" for e, w in points) + "\nEOD"
                      for i, (_, points) in enumerate(curves))
-    plots = ", ".join(f"$v{i} with linespoints linewidth 2 pointsize 0.5 pointtype 7 title '{name}'"
-                      for i, (name, _) in enumerate(curves))
+    plots = ", ".join(f"$v{i} with linespoints linewidth 2 pointsize 0.7 linecolor '{colour}' "
+                      f"pointtype {mark} title '{name}'"
+                      for i, ((name, _), (colour, mark)) in enumerate(zip(curves, STYLES)))
     script = f"""{data}
 set terminal svg size 860,400 font 'sans-serif,12' background 'white'
 set output '{path}'

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #define PANEL_X 268u
-#define PANEL_Y 236u
+#define PANEL_Y 252u
 #define LEFT 26u
 #define TOP 26u
 #define CELL 1.75 /* width of a column; a row is as high */
@@ -104,10 +104,16 @@ static void draw_panel(FILE *stream, const optinc_eye_digit *digit, uint32_t num
     for (int k = 0; k < 4; k++)
         fprintf(stream, "<text x=\"-6\" y=\"%.4g\" text-anchor=\"end\">%d</text>", level_y(k) + 4,
                 k);
+    /* symbol periods from the decision */
+    fprintf(stream,
+            "<g text-anchor=\"middle\"><text x=\"0\" y=\"%.4g\">-1</text><text x=\"%.4g\" "
+            "y=\"%.4g\">0</text><text x=\"%.4g\" y=\"%.4g\" text-anchor=\"end\">1 "
+            "symbol</text></g>",
+            height + 14, width / 2, height + 14, width, height + 14);
     fprintf(stream,
             "<text x=\"0\" y=\"%.4g\">height %.3g, width %.2f<tspan x=\"0\" dy=\"15\">errors: "
             "%llu of %llu, by Q %.2g</tspan></text></g>\n",
-            height + 16, eye_height(digit), eye_width(digit),
+            height + 32, eye_height(digit), eye_width(digit),
             (unsigned long long)digit->symbol_errors, (unsigned long long)symbol_count(digit),
             digit->error_rate);
 }

@@ -46,6 +46,7 @@ static const char style[] =
     "vertical-align:middle}"
     ".legend i.dot{width:9px;height:9px;border-radius:50%}"
     ".legend i.pale{opacity:.35}"
+    ".legend i.dashed{height:0;border-top:3px dashed #6b7280;border-radius:0}"
     ".chip{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:9px}"
     ".bars{display:grid;grid-template-columns:fit-content(34%) 1fr max-content;gap:10px 16px;"
     "align-items:center;margin:16px 0 8px;font-size:15px;font-variant-numeric:tabular-nums}"

@@ -412,8 +412,8 @@ bool report_errors(FILE *page, const report *r)
         fputs("<p class=\"soft\">These runs did not measure it.</p>\n</section>\n", page);
         return true;
     }
-    fputs("<div class=\"legend\"><span><i style=\"background:#6b7280\"></i>bound, known before "
-          "the switch answers</span>",
+    fputs("<div class=\"legend\"><span><i class=\"dashed\"></i>bound, known before the switch "
+          "answers</span>",
           page);
     for (size_t i = 0; i < r->run_count; i++)
         if (!isnan(report_error_share(&r->runs[i])))

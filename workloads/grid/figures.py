@@ -112,6 +112,8 @@ def bits(rows: Sequence[Row], workload: str, path: Path) -> None:
 set ylabel 'validation loss less the ring''s'
 set xtics ('4' 0, '8' 1, '16' 2)
 set xrange [-0.5:2.5]
+set yrange [*:*] noextend
+set offsets graph 0, 0, 0.02, 0.02
 set key top right
 plot 0 lc '{_COLOURS[0]}' title 'float ring', {', '.join(plots)}
 """)
@@ -153,7 +155,9 @@ def differences(rows: Sequence[Row], workload: str, path: Path) -> None:
         gnuplot(path, f"860,{120 + 24 * len(names)}", _block("a", lines) + f"""
 set ytics ({', '.join(names)})
 set yrange [-0.7:{len(names) - 0.3}]
-set xlabel 'validation loss less the ring''s, up to {_SHOWN} (seeds)'
+set lmargin {0.75 * max(map(len, names)):.0f}
+set rmargin 3
+set xlabel 'validation loss less the ring''s (seeds in brackets)'
 set arrow from 0, graph 0 to 0, graph 1 nohead lc '{_COLOURS[0]}' lw 2
 plot $a using 1:2:3 with xerrorbars pt 7 lw 2 lc '{_COLOURS[1]}' notitle
 """)
