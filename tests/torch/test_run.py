@@ -62,6 +62,19 @@ def through_the_switch(done):
             re.findall(r"elements through the switch +([0-9,]+)", done.stderr)]
 
 
+def test_the_program_of_the_documentation(designs, tmp_path):
+    page = Path(__file__).parents[2] / "docs/training.md"
+    program = tmp_path / "train.py"
+    program.write_text(re.search(r"^```python\n(# train\.py\n.*?)^```", page.read_text("utf-8"), re.M | re.S).group(1))
+    losses = []
+    for before in ((), ("-m", "optinc_torch.run", "--design", designs / "4x8.safetensors")):
+        done = run(2, *before, program)
+        assert done.returncode == 0, done.stdout + done.stderr
+        losses.append(float(re.search(r"loss ([\d.]+)", done.stdout).group(1)))
+    assert through_the_switch(done) == [200 * (256 * 1024 + 1024 + 1024 + 1)]
+    assert all(loss < 1 for loss in losses), losses  # 8 where nothing is learnt
+
+
 @pytest.mark.parametrize("kind", ["ddp", "fsdp"])
 def test_a_job_as_it_is_trains_as_one_that_asks_for_the_switch(designs, kind):
     design = designs / "4x8.safetensors"
