@@ -93,6 +93,7 @@ set logscale xy
 set xtics ('0.0001' 1e-4, '0.001' 1e-3, '0.01' 1e-2, '0.1' 0.1)
 set ytics ('none seen' {none}, '10^{{-5}}' 1e-5, '10^{{-4}}' 1e-4, '10^{{-3}}' 1e-3, '0.01' 0.01, \
   '0.1' 0.1, '1' 1)
+set xrange [8e-5:0.05]
 set yrange [{none / 2}:1.5]
 set xlabel 'phase sigma = splitter sigma, rad'
 set ylabel 'code error rate'

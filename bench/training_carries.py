@@ -3,7 +3,7 @@
 """Trains two switches with and without carries as further targets and draws the share of cases that
 is wrong after each tenth epoch: a CSV and a picture.
 
-    training_carries.py PROGRAM CSV [--picture FILE.svg]
+    bench/training_carries.py build/release/bin/optinc carries.csv --picture carries.svg
 
 A CSV that is there is drawn and not made again; else three CPU minutes.
 """
@@ -78,10 +78,11 @@ set key bottom left samplen 2
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("program")
-    parser.add_argument("csv", type=pathlib.Path)
-    parser.add_argument("--picture")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", help="optinc")
+    parser.add_argument("csv", type=pathlib.Path, help="made unless it is there")
+    parser.add_argument("--picture", help="SVG to draw; default none")
     arguments = parser.parse_args()
     if not arguments.csv.exists():
         make(arguments.csv, arguments.program)
