@@ -46,6 +46,14 @@ void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The library's log handler, and what ends a failed library call: prints `what` with the text of
  * the status unless cli_error or the handler has said already what is wrong. CLI_BAD_INPUT. */
 extern const optinc_log cli_log;
+/* The same handler with an option's name before its errors, for what the option's value is given
+ * to; `about` is the log's memory. */
+typedef struct cli_about {
+    optinc_log log;
+    const char *option;
+} cli_about;
+
+const optinc_log *cli_log_about(cli_about *about, const char *option);
 int cli_library_error(optinc_status status, const char *what);
 
 /* ---- stdout ---- */

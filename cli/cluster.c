@@ -270,7 +270,9 @@ bool cluster_study_load(cluster_study *study, const char *path)
     *study = (cluster_study){.cluster = optinc_cluster_default()};
     good = object && read_settings(study, object, &points) && json_is_array(points) &&
            read_points(study, points);
-    if (text && !object)
+    if (text && size == 0)
+        cli_error("%s: found nothing, expected what 'optinc scale --json' prints", path);
+    else if (text && !object)
         cli_error("%s:%d: %s; expected what 'optinc scale --json' prints", path, error.line,
                   cli_json_problem(&error));
     else if (object && !good)

@@ -321,7 +321,8 @@ static int run(int argc, char **argv)
             "of its size is faster. bench/network/run does the same over links of a set rate. As "
             "root, Open MPI wants OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
             "in the environment.",
-        .example = "optinc bench --ranks 4 --bytes 1048576 --bits 8,4",
+        .example = "optinc bench --ranks 4 --bytes 1048576 --bits 8,4\n"
+                   "optinc bench --launcher 'mpirun -n 8 --hostfile hosts' --json",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };

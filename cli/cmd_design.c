@@ -88,13 +88,15 @@ static bool read_split(const design_request *request, optinc_cascade *cascade)
 /* Levels and their ports as they were asked for; prints what is wrong. */
 static bool plan_cascade(const design_request *request, optinc_cascade *cascade)
 {
+    cli_about about;
+
     *cascade = (optinc_cascade){.level_count = request->levels ? (uint32_t)request->levels : 1,
                                 .bits = (uint32_t)request->bits,
                                 .variant = variant_of(request)};
     if (request->split)
         return read_split(request, cascade);
-    return optinc_cascade_split(request->servers, cascade->level_count, &cli_log, cascade->ports) ==
-           OPTINC_OK;
+    return optinc_cascade_split(request->servers, cascade->level_count,
+                                cli_log_about(&about, "--servers"), cascade->ports) == OPTINC_OK;
 }
 
 /* One switch, or a tree of them if more than one level is wanted. */
@@ -348,8 +350,8 @@ static int run(int argc, char **argv)
     cli_option options[OPTION_COUNT + CLI_TRAINING_OPTIONS] = {
         cli_required(cli_count("--servers", &request.servers, "N", 1, 1u << 20,
                                "ports: 2, 4, 8, 16, 32 or 64 of one switch, more of a cascade")),
-        cli_required(cli_count("--bits", &request.bits, "B", 1, 64,
-                               "bits of a gradient code: even, 2 to 32")),
+        cli_required(cli_even(cli_count("--bits", &request.bits, "B", 2, 32,
+                                        "bits of a gradient code: even, 2 to 32"))),
         cli_required(cli_choice("--method", &request.method, methods, "how the ONN is made")),
         cli_output_option(&request.path, "FILE", "the design file, safetensors"),
         cli_choice("--activation", &request.activation, activations,
@@ -367,7 +369,8 @@ static int run(int argc, char **argv)
                  "ports of the levels' switches, the servers' first, as 4x8; default as equal as "
                  "they can be"),
         cli_needs(cli_text("--level-epochs", &request.level_epochs, "EPOCHS",
-                           "of trained cascades: --epochs of each level, as 300/120; --structure "
+                           "of trained cascades: --epochs of each level, as 300/120, default all "
+                           "alike; --structure "
                            "and --segment "
                            "take such lists, too"),
                   "--method trained"),

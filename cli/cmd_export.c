@@ -224,7 +224,9 @@ static int run(int argc, char **argv)
             .text =
                 "Writes the circuit of every layer for other tools. Losses and sizes are those of "
                 "--device; other faults are a chip's and not exported.",
-            .example = "optinc export switch.safetensors --format sax --layer 1 -o layer1.yaml",
+            .example = "optinc export switch.safetensors --format sax --layer 1 -o layer1.yaml\n"
+                       "optinc export switch.safetensors --format gds --mapping direct --device "
+                       "devices/published-best.yaml -o chip.gds",
             .options = options,
             .option_count = count,
             .operand_name = "DESIGN",

@@ -308,8 +308,9 @@ static int run(int argc, char **argv)
     options[count++] = cli_choice("--diagonal", &request.diagonal, diagonals,
                                   "MZIs counted for the diagonal of an SVD: max or min of rows and "
                                   "columns; default max");
-    options[count++] = cli_text("--compare", &request.compare, "DESIGN",
-                                "compares a netlist with the layer --layer of this design");
+    options[count++] =
+        cli_text("--compare", &request.compare, "DESIGN",
+                 "compares a netlist with the layer --layer of this design; default none");
     options[count++] = cli_needs(cli_count("--layer", &request.layer, "L", 1, OPTINC_LAYERS_MAX,
                                            "layer of --compare, from 1; default 1"),
                                  "--compare");

@@ -271,7 +271,8 @@ static int run(int argc, char **argv)
                    "of the quantisation; default nearest"),
         cli_count("--block-size", &request.block_size, "ELEMENTS", 4, 65536,
                   "elements that share an exponent: a multiple of 4 up to 65536; default 256"),
-        cli_count("--bits", &request.bits, "B", 2, 32, "fail unless the design is for B bits"),
+        cli_even(cli_count("--bits", &request.bits, "B", 2, 32,
+                           "fails unless the design is for B bits; default any")),
         cli_count("--threads", &request.threads, "T", 1, 1024,
                   "threads; the result does not depend on it; default all cores"),
         cli_count(
@@ -292,7 +293,11 @@ static int run(int argc, char **argv)
                 "against the exact mean, its bound, and the symbols in which the backend differs "
                 "from the reference function.",
         .example = "optinc reduce --design switch.safetensors --backend onn a.npy b.npy c.npy "
-                   "-o mean.npy",
+                   "-o mean.npy\n"
+                   "optinc reduce --design switch.safetensors --op sum --rounding stochastic "
+                   "--seed 3 a.npy b.npy -o sum.npy\n"
+                   "optinc reduce --design switch.safetensors --backend photonic --phase-sigma "
+                   "0.005 a.npy b.npy -o noisy.npy",
         .options = options,
         .option_count = (int)(sizeof own / sizeof own[0]) + CLI_FAULTS_OPTIONS + hardware_count,
         .operand_name = "IN.npy",

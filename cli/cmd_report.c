@@ -226,7 +226,9 @@ static int run(int argc, char **argv)
             "MZI and its phases and, with components or faults given, the eyes at its receivers; "
             "and "
             "many servers. Needs gnuplot.",
-        .example = "optinc report demo/ring demo/optinc -o report.html",
+        .example = "optinc report demo/ring demo/optinc -o report.html\n"
+                   "optinc report --design switch.safetensors --phase-sigma 0.01 -o switch.html\n"
+                   "optinc report --cluster scale.json --segments table.csv -o page.html",
         .options = options,
         .operand_name = "RUN",
         .operands_max = (int)REPORT_RUNS_MAX,
@@ -237,9 +239,10 @@ static int run(int argc, char **argv)
     options[count++] = cli_text("--design", &request.design_path, "DESIGN",
                                 "the switch; default the one that a log names");
     options[count++] = cli_text("--cluster", &request.cluster_path, "SCALE.json",
-                                "many servers: what 'optinc scale --json' printed");
-    options[count++] = cli_text("--segments", &request.segments_path, "TABLE.csv",
-                                "what 'optinc segments' saved: MZIs and accuracy by choice");
+                                "many servers: what 'optinc scale --json' printed; default none");
+    options[count++] =
+        cli_text("--segments", &request.segments_path, "TABLE.csv",
+                 "what 'optinc segments' saved: MZIs and accuracy by choice; default none");
     options[count++] =
         cli_text("--title", &request.title, "TEXT", "title of the page; default OptINC report");
     options[count++] = cli_json_option(&request.json);

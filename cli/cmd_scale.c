@@ -234,7 +234,8 @@ static int run(int argc, char **argv)
                  "numbers of servers; default 4,16,64,256,1024"),
         cli_count("--elements", &cluster->elements, "E", 0, (uint64_t)1 << 48,
                   "gradient elements; default 16777216"),
-        cli_count("--bits", &request.bits, "B", 2, 32, "bits of a gradient code, even; default 8"),
+        cli_even(cli_count("--bits", &request.bits, "B", 2, 32,
+                           "bits of a gradient code, even; default 8")),
         cli_count("--block-size", &request.block_size, "E", 4, 65536,
                   "elements that share an exponent, a multiple of 4; default 256"),
         cli_number("--link-gbps", &cluster->link_gbps, "GBPS", 0.0, any,
@@ -265,9 +266,9 @@ static int run(int argc, char **argv)
                                   "share of the compute time in which gradients travel; default 0"),
                   "--compute-ms"),
         cli_text("--points", &request.points_path, "SIMULATED.csv",
-                 "simulated all-reduces, of adapters/simgrid/simulate --csv"),
+                 "simulated all-reduces, of adapters/simgrid/simulate --csv; default none"),
         cli_text("--plot", &request.plot_path, "FILE.svg",
-                 "draws the times, by gnuplot, with the points on them"),
+                 "draws the times, by gnuplot, with the points on them; default none"),
         cli_needs(
             cli_choice(
                 "--over", &request.plot_axis, axes,

@@ -155,9 +155,11 @@ static optinc_status train_all(segments_request *request, const optinc_spec *spe
 static int make_table(segments_request *request)
 {
     cli_output output;
+    cli_about about;
     optinc_spec spec;
-    optinc_status status = optinc_spec_single((uint32_t)request->servers, (uint32_t)request->bits,
-                                              OPTINC_VARIANT_HALF_UP, &cli_log, &spec);
+    optinc_status status =
+        optinc_spec_single((uint32_t)request->servers, (uint32_t)request->bits,
+                           OPTINC_VARIANT_HALF_UP, cli_log_about(&about, "--servers"), &spec);
 
     if (status != OPTINC_OK)
         return cli_library_error(status, "segments");
@@ -203,8 +205,8 @@ static int run(int argc, char **argv)
     cli_option options[OWN_OPTIONS + CLI_TRAINING_SHARED] = {
         cli_required(cli_count("--servers", &request.servers, "N", 1, 1u << 20,
                                "ports of the switch: 2, 4, 8, 16, 32 or 64")),
-        cli_required(cli_count("--bits", &request.bits, "B", 1, 64,
-                               "bits of a gradient code: even, 2 to 32")),
+        cli_required(cli_even(cli_count("--bits", &request.bits, "B", 2, 32,
+                                        "bits of a gradient code: even, 2 to 32"))),
         cli_output_option(&request.path, "FILE", "the table as CSV"),
         cli_text("--choices", &request.choices, "LIST",
                  "segmented layers of each row: all, none, or layers from 1 as 1,4-6, with slashes "
@@ -215,9 +217,11 @@ static int run(int argc, char **argv)
     const cli_syntax syntax = {
         .usage = "segments --servers N --bits B [--choices LIST] -o FILE [OPTIONS]",
         .text = "Trains a structure once for each choice of segmented layers and shows what it "
-                "costs and saves: MZIs, share of the SVD mapping, accuracy, wrong answers by "
-                "digit and size, time.",
-        .example = "optinc segments --servers 4 --bits 8 --choices all/none/4-6 -o table.csv",
+                "costs and saves: MZIs, share of the SVD mapping, accuracy, errors, of them "
+                "by digit and size, time.",
+        .example = "optinc segments --servers 4 --bits 8 --choices all/none/4-6 -o table.csv\n"
+                   "optinc segments --servers 4 --bits 4 --structure 2-32-32-2 --epochs 60 -o "
+                   "small.csv",
         .options = options,
         .option_count = (int)(sizeof options / sizeof options[0]),
     };

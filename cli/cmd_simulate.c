@@ -9,6 +9,8 @@
 #include "photonic.h"
 #include "sweep.h"
 
+#define CODES_MAX (UINT64_C(1) << 48) /* of optinc_simulate */
+
 typedef struct simulate_request {
     cli_photonic hardware;
     optinc_simulate_options options;
@@ -320,6 +322,12 @@ static bool resolve(simulate_request *request)
 
     if (!cli_photonic_resolve(&request->hardware, &options->photonic))
         return false;
+    if (options->codes_per_trial > CODES_MAX / options->trials) {
+        cli_error("--codes: found %llu for each of %llu chips, expected at most 2^48 in all",
+                  (unsigned long long)options->codes_per_trial,
+                  (unsigned long long)options->trials);
+        return false;
+    }
     options->photonic.seed = options->seed;
     options->level = (uint32_t)request->level;
     options->thread_count = (uint32_t)request->threads;
@@ -352,9 +360,12 @@ static int run(int argc, char **argv)
                                 "repeats all with faults in one layer at a time");
     options[count++] = cli_text(
         "--sweep", &request.sweep_text, "NAME=FIRST:LAST:STEPS",
-        "repeats all over values of the device, by their name in its file, or drift_time_s");
-    options[count++] = cli_text("--tolerance", &request.tolerance, "NAME",
-                                "finds the largest value of the device that still gives --yield");
+        "repeats all over 2 to 1000 values of the device, by their name in its file, or of "
+        "drift_time_s; default none");
+    options[count++] =
+        cli_text("--tolerance", &request.tolerance, "NAME",
+                 "finds the largest value of the device that still gives --yield; default "
+                 "none");
     options[count++] =
         cli_needs(cli_number("--tolerance-max", &request.tolerance_max, "VALUE", 0, 1e9,
                              "largest value that --tolerance tries; default 0.1"),
@@ -363,8 +374,10 @@ static int run(int argc, char **argv)
         cli_needs(cli_number_from("--yield", &request.yield, "SHARE", 0, 1,
                                   "good chips that --tolerance asks for; default 0.9"),
                   "--tolerance");
-    options[count++] = cli_text("--eye", &request.eye_path, "FILE.svg",
-                                "draws eye diagrams at the last receivers of the first chip");
+    options[count++] =
+        cli_text("--eye", &request.eye_path, "FILE.svg",
+                 "draws eye diagrams at the last receivers of the first chip; default "
+                 "none");
     options[count++] = cli_count("--threads", &request.threads, "T", 1, 1024,
                                  "threads; the result does not depend on it; default all cores");
     options[count++] = cli_seed_option(&request.options.seed, "of chips, codes, noise; default 1");

@@ -344,7 +344,7 @@ static int run(int argc, char **argv)
         cli_count("--threads", &request.threads, "T", 1, 1024, "threads; default all cores"),
         cli_text("--checkpoint", &request.checkpoint, "FILE",
                  "continue the cases' run from FILE if it exists; kept in it now and then, at the "
-                 "end and when interrupted"),
+                 "end and when interrupted; default none"),
         cli_needs(cli_count("--checkpoint-interval", &request.checkpoint_interval, "SECONDS", 1,
                             1u << 24, "between two savings; default 30"),
                   "--checkpoint"),

@@ -101,6 +101,22 @@ static void write_log(void *user, optinc_log_level level, const char *message)
 
 const optinc_log cli_log = {.write = write_log};
 
+static void write_about(void *user, optinc_log_level level, const char *message)
+{
+    const cli_about *about = user;
+
+    if (level == OPTINC_LOG_ERROR)
+        cli_error("%s: %s", about->option, message);
+    else
+        write_log(NULL, level, message);
+}
+
+const optinc_log *cli_log_about(cli_about *about, const char *option)
+{
+    *about = (cli_about){.log = {.write = write_about, .user = about}, .option = option};
+    return &about->log;
+}
+
 int cli_library_error(optinc_status status, const char *what)
 {
     if (!state.error_printed || status == OPTINC_ERR_INTERRUPTED)

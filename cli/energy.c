@@ -21,11 +21,11 @@ int energy_options(scale_energy *energy, cli_option *options)
     options[count++] =
         cli_text("--design", &energy->design_path, "DESIGN",
                  "the optical switches: their power is the budget's, of as many planes side by "
-                 "side as the ports' rate needs");
+                 "side as the ports' rate needs; default none");
     options[count++] =
         cli_number("--optical-watts", &energy->switch_w, "W", 0, WATTS_MAX,
                    "or the power of one optical switch, all of its planes; a tree has as many "
-                   "switches as it needs");
+                   "switches as it needs; default none");
     options[count++] = cli_number_from(
         "--transceiver-pj", &energy->transceiver_pj, "PJ", 0, 1e6,
         "energy of a server's transceiver a bit sent, receiving included; default the device "

@@ -14,11 +14,13 @@ void cli_faults_describe(cli_faults *faults, cli_option *options)
 {
     const cli_option list[CLI_FAULTS_OPTIONS] = {
         cli_text("--dark-ports", &faults->dark, "PORTS",
-                 "ports from which no light comes, from 0, as 3 or 1,5"),
+                 "ports from which no light comes, from 0, as 3 or 1,5; default none"),
         cli_text("--left-ports", &faults->left, "PORTS",
-                 "ports whose servers have left in good order"),
-        cli_text("--failed-switches", &faults->failed, "L,I/...",
-                 "switches that put out no light: level and number from 0, as 0,2 or 0,2/1,0"),
+                 "ports whose servers have left in good order; default none"),
+        cli_text(
+            "--failed-switches", &faults->failed, "L,I/...",
+            "switches that put out no light: level and number from 0, as 0,2 or 0,2/1,0; default "
+            "none"),
         cli_needs(
             cli_choice(
                 "--on-dark", &faults->action, actions,

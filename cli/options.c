@@ -81,6 +81,12 @@ cli_option cli_json_option(bool *value)
     return cli_flag("--json", value, "print one JSON object");
 }
 
+cli_option cli_even(cli_option option)
+{
+    option.even = true;
+    return option;
+}
+
 cli_option cli_required(cli_option option)
 {
     option.required = true;
@@ -107,9 +113,9 @@ static bool set_count(const cli_option *option, const char *text)
     errno = 0;
     value = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end || errno || value < option->count_min ||
-        value > option->count_max) {
-        cli_error("%s: found '%s', expected a whole number from %" PRIu64 " to %" PRIu64,
-                  option->name, text, option->count_min, option->count_max);
+        value > option->count_max || (option->even && value % 2 != 0)) {
+        cli_error("%s: found '%s', expected %s number from %" PRIu64 " to %" PRIu64, option->name,
+                  text, option->even ? "an even" : "a whole", option->count_min, option->count_max);
         return false;
     }
     *(uint64_t *)option->value = value;

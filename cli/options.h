@@ -30,6 +30,7 @@ typedef struct cli_option {
     cli_option_kind kind;
     char letter; /* 'o' for -o; 0: none */
     bool required;
+    bool even;           /* of counts */
     bool bounds_allowed; /* number_min and number_max are allowed themselves */
 } cli_option;
 
@@ -48,6 +49,7 @@ cli_option cli_output_option(const char **value, const char *value_name, const c
 /* --seed, whole numbers that JSON can hold */
 cli_option cli_seed_option(uint64_t *value, const char *help);
 cli_option cli_json_option(bool *value);
+cli_option cli_even(cli_option option); /* of counts */
 cli_option cli_required(cli_option option);
 cli_option cli_needs(cli_option option, const char *needs);
 /* Puts count options under one heading of the help, behind those that have none. */

@@ -18,24 +18,27 @@ static const struct {
     const char *unit;
     const char *help;
 } values[CLI_PHOTONIC_VALUES] = {
-    {"--phase-sigma", "phase_sigma_rad", "RAD", "spread of every phase"},
+    {"--phase-sigma", "phase_sigma_rad", "RAD", "spread of every phase; default --device's"},
     {"--splitter-sigma", "splitter_sigma_rad", "RAD",
-     "spread of every coupler's angle, about its power ratio's error"},
-    {"--mzi-loss", "mzi_loss_db", "DB", "loss of an MZI"},
-    {"--mzi-loss-sigma", "mzi_loss_sigma_db", "DB", "spread of that loss"},
-    {"--dac-bits", "dac_bits", "BITS", "resolution of the phases; 0: exact"},
-    {"--crosstalk", "crosstalk", "SHARE", "of a phase that its neighbours get"},
+     "spread of every coupler's angle, about its power ratio's error; default --device's"},
+    {"--mzi-loss", "mzi_loss_db", "DB", "loss of an MZI; default --device's"},
+    {"--mzi-loss-sigma", "mzi_loss_sigma_db", "DB", "spread of that loss; default --device's"},
+    {"--dac-bits", "dac_bits", "BITS", "resolution of the phases; 0: exact; default --device's"},
+    {"--crosstalk", "crosstalk", "SHARE", "of a phase that its neighbours get; default --device's"},
     {"--drift", "drift_rad_per_sqrt_s", "RAD",
-     "drift of every phase in one second; grows with the square root of --drift-time"},
-    {"--extinction", "modulator_extinction_db", "DB", "of the modulators; 0: infinite"},
+     "drift of every phase in one second; grows with the square root of --drift-time; default "
+     "--device's"},
+    {"--extinction", "modulator_extinction_db", "DB",
+     "of the modulators; 0: infinite; default --device's"},
     {"--receiver-noise", "receiver_noise_pa_per_sqrt_hz", "PA",
-     "thermal noise of the receivers per square root of a hertz"},
+     "thermal noise of the receivers per square root of a hertz; default --device's"},
     {"--shot-noise", "receiver_shot_noise", "SHARE",
-     "of the receivers' shot noise that is there; 1: all, 0: none"},
-    {"--rin", "laser_rin_db_per_hz", "DB", "relative-intensity noise per hertz; -300: none"},
-    {"--laser-power", "laser_power_mw", "MW", "launched into every modulator"},
+     "of the receivers' shot noise that is there; 1: all, 0: none; default --device's"},
+    {"--rin", "laser_rin_db_per_hz", "DB",
+     "relative-intensity noise per hertz; -300: none; default --device's"},
+    {"--laser-power", "laser_power_mw", "MW", "launched into every modulator; default --device's"},
     {"--oscillator-power", "local_oscillator_power_mw", "MW",
-     "of the local oscillator at every receiver"},
+     "of the local oscillator at every receiver; default --device's"},
 };
 
 static const char *const mappings[] = {"design", "direct", NULL};

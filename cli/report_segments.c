@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "html.h"
 #include "plot.h"
@@ -44,11 +45,16 @@ bool report_segments_load(report *r, const char *path)
 {
     FILE *file = fopen(path, "r");
     char line[LINE_SIZE];
+    struct stat status;
     bool good = false;
 
     if (!file) {
         cli_error("%s: cannot be opened: %s", path, strerror(errno));
         return false;
+    }
+    if (fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode)) {
+        cli_error("%s: expected a regular file", path);
+        goto out;
     }
     if (!fgets(line, sizeof line, file) || strncmp(line, HEAD, strlen(HEAD)) != 0) {
         cli_error("%s:1: expected the table of 'optinc segments', beginning with %s", path, HEAD);

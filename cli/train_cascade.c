@@ -102,13 +102,15 @@ static bool plan_level(const cli_training *training, const char *level_epochs,
 {
     uint32_t level_count = cascade->level_count;
     optinc_preprocessing inputs;
+    cli_about about;
 
     one->training = *training;
     if (training->resume && !training->checkpoint) {
         cli_error("--resume: no checkpoint to resume from");
         return false;
     }
-    if (optinc_preprocessing_of(spec, (uint32_t)training->merge, &cli_log, &inputs))
+    if (optinc_preprocessing_of(spec, (uint32_t)training->merge, cli_log_about(&about, "--merge"),
+                                &inputs))
         return false;
     if (!training->structure)
         default_structure(inputs.input_count, optinc_spec_digits_out(spec), one->structure);

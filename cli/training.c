@@ -38,7 +38,9 @@ void cli_training_describe(cli_training *t, cli_option *options)
 {
     const cli_option list[CLI_TRAINING_OPTIONS] = {
         cli_text("--structure", &t->structure, "SIDES",
-                 "inputs, hidden layers, digits, as 4-64-128-64-4"),
+                 "inputs, hidden layers, digits, as 4-64-128-64-4; default hidden layers as the "
+                 "paper's, "
+                 "64-128-256-128-64"),
         cli_count("--merge", &t->merge, "K", 1, 16,
                   "neighbouring digits that share an input; default 1"),
         cli_choice("--training", &t->how, ways,
@@ -60,8 +62,9 @@ void cli_training_describe(cli_training *t, cli_option *options)
                   "epochs that well learnt cases wait; default 1"),
         cli_count("--epoch-cases", &t->epoch_cases, "CASES", 0, (uint64_t)1 << 26,
                   "random cases an epoch; default all"),
-        cli_count("--hard-cases", &t->hard_cases, "CASES", 0, (uint64_t)1 << 25,
-                  "of these, the worst so far, and as many neighbours; default none"),
+        cli_needs(cli_count("--hard-cases", &t->hard_cases, "CASES", 0, (uint64_t)1 << 25,
+                            "of these, the worst so far, and as many neighbours; default none"),
+                  "--epoch-cases"),
         cli_number("--learning-rate", &t->learning_rate, "R", 0.0, 1.0,
                    "learning rate at the start; default 0.012"),
         cli_number("--margin", &t->margin, "D", 0.0, 0.5,
@@ -80,7 +83,8 @@ void cli_training_describe(cli_training *t, cli_option *options)
                  "prints a line every 10 epochs where stderr is no terminal"),
         cli_text("--segment", &t->segment, "LAYERS",
                  "all, none, or layers from 1 as 1,4-6; default all"),
-        cli_text("--checkpoint", &t->checkpoint, "FILE", "written at the end and when interrupted"),
+        cli_text("--checkpoint", &t->checkpoint, "FILE",
+                 "written at the end and when interrupted; default none"),
         cli_needs(cli_count("--checkpoint-interval", &t->checkpoint_interval, "E", 1, 1u << 24,
                             "epochs between two savings; default none"),
                   "--checkpoint"),
@@ -102,25 +106,16 @@ static void default_sides(const optinc_preprocessing *inputs, const optinc_spec 
     *side_count = sizeof sides / sizeof *sides;
 }
 
-/* The library's messages about a text, behind the option's name. */
-static void write_of_option(void *user, optinc_log_level level, const char *message)
-{
-    const char *const *option = user;
-
-    (void)level;
-    cli_error("%s: %s", *option, message);
-}
-
 static bool read_texts(cli_training *training, uint32_t *side_count)
 {
-    const char *structure = "--structure";
-    const optinc_log log = {.write = write_of_option, .user = &structure};
-    const optinc_log segment_log = {.write = write_of_option, .user = &training->segment_option};
+    cli_about about;
 
-    if (training->structure && optinc_structure_parse(training->structure, &log, training->sides,
-                                                      OPTINC_TRAIN_LAYERS_MAX + 1, side_count))
+    if (training->structure &&
+        optinc_structure_parse(training->structure, cli_log_about(&about, "--structure"),
+                               training->sides, OPTINC_TRAIN_LAYERS_MAX + 1, side_count))
         return false;
-    return optinc_segments_parse(training->segment, *side_count - 1, &segment_log,
+    return optinc_segments_parse(training->segment, *side_count - 1,
+                                 cli_log_about(&about, training->segment_option),
                                  training->segmented) == OPTINC_OK;
 }
 
@@ -130,9 +125,11 @@ bool cli_training_options_of(cli_training *training, const optinc_spec *spec,
 {
     optinc_preprocessing inputs;
     uint32_t side_count = 0;
+    cli_about about;
 
     *options = optinc_train_options_default();
-    if (optinc_preprocessing_of(spec, (uint32_t)training->merge, &cli_log, &inputs))
+    if (optinc_preprocessing_of(spec, (uint32_t)training->merge, cli_log_about(&about, "--merge"),
+                                &inputs))
         return false;
     if (!training->structure)
         default_sides(&inputs, spec, training, &side_count);

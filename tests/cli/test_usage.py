@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Help, version, and every way to call the program wrongly."""
 import pathlib
+import re
 import shlex
 import unittest
 
@@ -32,6 +33,9 @@ class Help(ProgramTest):
                     self.assertLessEqual(len(line), 88, line)
                 self.assertNotIn("default:", line)
             self.assertIn("Exit status: 0 done", out)
+            for name, text in re.findall(r"(?m)^  (?:-o, )?(--[a-z-]+) \S+\n((?: {8}.*\n)+)", out):
+                text = " ".join(text.split())
+                self.assertRegex(text, r"default|\(required\)$", (command, name))
             self.assertEqual(self.good(command, "--bits", "nonsense", "-h"), out)
 
     def test_examples_are_right(self):
@@ -79,6 +83,19 @@ class WrongUse(ProgramTest):
             self.bad("design", f"--servers={value}", says=["--servers: found", "a whole number"])
         for value in ["0", "1", "1.5", "-0.1", "nan", "inf", "g", ""]:
             self.bad("design", "--gap", value, says=["--gap: found", "between 0 and 1"])
+        wish = ["design", "--method", "constructed", "-o", self.path("d")]
+        for value in ["7", "0", "34", "8.0"]:
+            for arguments in [[*wish, "--servers", 4], ["segments"], ["reduce"], ["scale"]]:
+                self.bad(*arguments, "--bits", value,
+                         says=[f"--bits: found '{value}', expected an even number from 2 to 32"])
+        self.bad(*wish, "--servers", 3, "--bits", 8, says=["--servers: no cascade serves 3 servers"])
+        self.bad("segments", "--servers", 3, "--bits", 4, "-o", self.path("s"),
+                 says=["--servers: ports is 3, expected a power of two"])
+        self.bad("segments", "--servers", 4, "--bits", 4, "--merge", 3, "-o", self.path("s"),
+                 says=["--merge: 3 digits merged, expected 1 .. 2"])
+        self.bad("simulate", "d", "--codes", 1 << 40, "--trials", 1 << 20,
+                 says=["--codes: found 1099511627776 for each of 1048576 chips, expected at most"])
+        self.assertEqual(self.files(), [])
         self.bad("design", "--method", "magic", says=["'magic'", "constructed or trained"])
         for value in ["abc", "nan", " 1", "1 ", "1e400", "-1e400", "1,5", "0x"]:
             self.bad("simulate", "d", "--phase-sigma", value,
@@ -99,6 +116,8 @@ class WrongUse(ProgramTest):
                 ([*wish, "--method", "trained", "--gap", 0.3],
                  "--gap: does nothing without --method constructed"),
                 ([*wish, "--method", "trained", "--resume"], "--resume: does nothing without"),
+                ([*wish, "--method", "trained", "--hard-cases", 8],
+                 "--hard-cases: does nothing without --epoch-cases"),
                 (["verify", "d", "--on-dark", "error"],
                  "without --dark-ports or --left-ports or --failed-switches"),
                 (["verify", "d", "--servers", 3], "--servers: does nothing without --dark-ports"),
@@ -171,6 +190,11 @@ class WrongUse(ProgramTest):
             self.bad("inspect", design, "--device", path,
                      says=[str(path), "expected a regular file" if is_folder
                            else "expected a device file"])
+        for option, file in [["--segments", self.folder], ["--cluster", self.folder]]:
+            self.bad("report", option, file, "-o", self.path("r.html"),
+                     says=["expected a regular file"])
+        self.bad("report", "--cluster", empty, "-o", self.path("r.html"),
+                 says=["empty: found nothing, expected what 'optinc scale --json' prints"])
         self.bad("inspect", design, "--compare", design, says=["--compare: found", "a netlist"])
         self.bad("bench", "--program", text, says=["--program: found", "expected a program"])
         self.assertEqual(self.files(), ["d.safetensors", "empty", "other.json", "text"])
