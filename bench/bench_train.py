@@ -23,7 +23,7 @@ def parse():
     parser.add_argument("--program", default="build/release/bench/bench_train",
                         help="the trainer in C; default %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each; default %(default)s")
-    parser.add_argument("--epochs", type=int, default=9, help="epochs a round; default %(default)s")
+    parser.add_argument("--epochs", type=int, default=9, help="epochs a round, 3 or more; default %(default)s")
     parser.add_argument("--threads", type=int, default=2, help="of both; default %(default)s")
     parser.add_argument("--csv", default="bench/results.csv",
                         help="rows are appended to it; default %(default)s")

@@ -105,10 +105,11 @@ const char *cli_proof_text(const optinc_proof *proof, char text[CLI_PROOF_TEXT_S
         snprintf(text, CLI_PROOF_TEXT_SIZE, "none");
         return text;
     }
-    snprintf(text, CLI_PROOF_TEXT_SIZE, "%s, %s %s, %s errors, smallest margin %.6g",
+    snprintf(text, CLI_PROOF_TEXT_SIZE, "%s, %s %s, %s error%s, smallest margin %.6g",
              cli_proof_name(proof->kind), cli_count_text(proof->cases, cases),
              proof->kind == OPTINC_PROOF_COMPOSITIONAL ? "states" : "cases",
-             cli_count_text(proof->errors, errors), proof->margin_min);
+             cli_count_text(proof->errors, errors), proof->errors == 1 ? "" : "s",
+             proof->margin_min);
     return text;
 }
 

@@ -52,6 +52,13 @@ class Design(ProgramTest):
             self.assertEqual(level["digit_errors"], [0] * (bits // 2))
             self.assertEqual((got["table_entries"], got["table_mismatches"]), (cases, 0))
 
+    def test_one_error_is_no_errors(self):
+        path = self.path("d.safetensors")
+        code, out, _ = self.run_program("design", "--servers", 2, "--bits", 4, "--method",
+                                        "constructed", "--error-rate", 0.02, "-o", path)
+        self.assertEqual(code, 1)  # one of 49 cases is made wrong
+        self.assertIn("49 cases, 1 error, smallest", out)
+
     def test_verify_beyond_exhaustion(self):
         path = self.design("d.safetensors", 4, 32)
         got = self.good_json("verify", path)
