@@ -218,6 +218,12 @@ typedef struct optinc_circuit_options {
                                   gets dummies, waveguides with an element's loss, so that known
                                   loss is common to all ways */
     double loss_db;            /* DIRECT: an MZI's, which the trees' shares make up for; 0 .. 30 */
+    const optinc_device
+        *crossed_by; /* NULL, or borrowed for the call: the waveguides of the floor plan
+                                  made for this device (optinc_layout_crossings) lose its
+                                  crossing_loss_db, or that of the device that the circuit is
+                                  compiled with, at every crossing; DIRECT: the shares make up
+                                  for its loss */
 } optinc_circuit_options;
 
 /* The circuit of a real matrix [rows, cols] row-major (strides cols). Rows are brought to norm 1

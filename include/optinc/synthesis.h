@@ -164,8 +164,8 @@ typedef struct optinc_layer_budget {
 } optinc_layer_budget;
 
 /* What one receiver sees when its layer's inputs are such that its signal is the largest, and comes
- * with the loss of all `crossings`: ways with fewer bring more. A row of zeros has no receiver: NaN,
- * and 0 crossings. */
+ * with the loss of what is on each of its ways. A row of zeros has no receiver: NaN, and 0
+ * crossings. */
 typedef struct optinc_receiver_budget {
     double loss_db; /* from the light launched into one modulator, modulator included */
     double received_dbm;

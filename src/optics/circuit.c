@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "optics/layout.h"
 #include "optics/mesh.h"
 
 optinc_status oi_circuit_allocate(uint32_t rows, uint32_t cols, uint32_t mode_count,
@@ -49,6 +50,7 @@ void optinc_circuit_destroy(optinc_circuit **circuit)
     oi_free((*circuit)->output_rad);
     oi_free((*circuit)->gain);
     oi_free((*circuit)->dummies);
+    oi_free((*circuit)->crossings);
     oi_free(*circuit);
     *circuit = NULL;
 }
@@ -167,7 +169,8 @@ static optinc_status check_arguments(uint32_t rows, uint32_t cols, const double 
         !matrix || !options || (unsigned)options->mapping > OPTINC_MAPPING_DIRECT ||
         (unsigned)options->layout > OPTINC_MESH_TRIANGULAR ||
         (options->form != OPTINC_CELL_PHYSICAL && options->form != OPTINC_CELL_SYMMETRIC) ||
-        !(options->loss_db >= 0 && options->loss_db <= 30))
+        !(options->loss_db >= 0 && options->loss_db <= 30) ||
+        (options->crossed_by && optinc_device_check(options->crossed_by, log)))
         return oi_fail(log, OPTINC_ERR_INVALID_ARGUMENT,
                        "circuit: %u x %u, sides 1 .. %u, cells physical or symmetric expected",
                        rows, cols, OPTINC_MESH_SIDE_MAX);
@@ -176,6 +179,13 @@ static optinc_status check_arguments(uint32_t rows, uint32_t cols, const double 
             return oi_fail(log, OPTINC_ERR_NON_FINITE, "matrix entry (%zu, %zu) is not finite",
                            i / per_entry / cols, i / per_entry % cols);
     return OPTINC_OK;
+}
+
+static optinc_status count_crossings(const optinc_circuit *circuit, const optinc_device *device,
+                                     uint32_t **crossings)
+{
+    *crossings = oi_allocate(2 * circuit->element_count + circuit->rows, sizeof **crossings);
+    return *crossings ? oi_layout_wires(circuit, device, *crossings) : OPTINC_ERR_OUT_OF_MEMORY;
 }
 
 /* Rows of copy become norm 1; norm [rows] keeps what they were. */
@@ -194,6 +204,32 @@ static void normalise_rows(uint32_t rows, size_t row_size, double *copy, double 
     }
 }
 
+/* The direct mapping, in a second pass with the crossings that the first one's floor plan has. */
+static optinc_status map_direct(uint32_t rows, uint32_t cols, const double *copy,
+                                const optinc_circuit_options *options, optinc_circuit **circuit)
+{
+    uint32_t *crossings = NULL;
+    size_t element_count;
+    optinc_status status = oi_circuit_allocate(rows, cols, cols, circuit);
+
+    if (!status)
+        status = oi_map_direct(*circuit, copy, options, NULL, 0);
+    if (status || !options->crossed_by || options->crossed_by->crossing_loss_db == 0)
+        return status;
+    status = oi_circuit_finish(*circuit);
+    if (!status)
+        status = count_crossings(*circuit, options->crossed_by, &crossings);
+    element_count = (*circuit)->element_count;
+    if (!status) {
+        optinc_circuit_destroy(circuit);
+        status = oi_circuit_allocate(rows, cols, cols, circuit);
+    }
+    if (!status)
+        status = oi_map_direct(*circuit, copy, options, crossings, element_count);
+    oi_free(crossings);
+    return status;
+}
+
 static optinc_status map_rows(uint32_t rows, uint32_t cols, const double *copy, bool complex_matrix,
                               const optinc_circuit_options *options, const optinc_log *log,
                               optinc_circuit **circuit)
@@ -205,11 +241,8 @@ static optinc_status map_rows(uint32_t rows, uint32_t cols, const double *copy, 
     assert(options);
     if (options->mapping == OPTINC_MAPPING_SEGMENTED)
         return oi_map_segmented(rows, cols, copy, options, log, circuit);
-    if (options->mapping == OPTINC_MAPPING_DIRECT) {
-        status = oi_circuit_allocate(rows, cols, cols, circuit);
-        return status ? status
-                      : oi_map_direct(*circuit, copy, options->bias_last, options->loss_db);
-    }
+    if (options->mapping == OPTINC_MAPPING_DIRECT)
+        return map_direct(rows, cols, copy, options, circuit);
     status = oi_circuit_allocate(rows, cols, larger + smaller, circuit);
     if (status)
         return status;
@@ -252,6 +285,8 @@ static optinc_status create(uint32_t rows, uint32_t cols, const double *matrix, 
         status = oi_circuit_finish(*circuit);
     if (!status && options && options->balance && options->mapping != OPTINC_MAPPING_DIRECT)
         status = oi_circuit_balance(*circuit);
+    if (!status && options->crossed_by)
+        status = count_crossings(*circuit, options->crossed_by, &(*circuit)->crossings);
     oi_free(copy);
     oi_free(norm);
     if (status)

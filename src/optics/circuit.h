@@ -25,6 +25,7 @@ struct optinc_circuit {
     double *output_rad;    /* [rows] */
     double *gain;          /* [rows] */
     oi_dummies *dummies;   /* [element_count][2], then [rows]; NULL: none anywhere */
+    uint32_t *crossings;   /* likewise, of the waveguides to them; NULL: without loss */
 };
 
 /* In dB, without a spread. */
@@ -58,7 +59,9 @@ optinc_status oi_map_svd(optinc_circuit *circuit, const oi_complex *matrix,
 optinc_status oi_map_segmented(uint32_t rows, uint32_t cols, const double *matrix,
                                const optinc_circuit_options *options, const optinc_log *log,
                                optinc_circuit **circuit);
-optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix, bool bias_last,
-                            double loss_db);
+/* `crossings` NULL, or as of the circuit that comes out: its elements do not depend on losses. */
+optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix,
+                            const optinc_circuit_options *options, const uint32_t *crossings,
+                            size_t element_count);
 
 #endif

@@ -42,8 +42,12 @@ void oi_set_losses(const optinc_circuit *circuit, const optinc_device *device,
         /* MZIs in a row spread like one with the root of their number times the sigma */
         double spread_db = sqrt(dummies[k].mzis) * device->mzi_loss_sigma_db * normal[1 + k];
 
-        fault->dummy_loss_db[k] = fmax(oi_dummies_loss_db(&dummies[k], device) + spread_db, 0);
+        fault->input_loss_db[k] = fmax(oi_dummies_loss_db(&dummies[k], device) + spread_db, 0);
     }
+    for (size_t k = 0; k < (receiver ? 1 : 2) && circuit->crossings; k++)
+        fault->input_loss_db[k] +=
+            device->crossing_loss_db *
+            circuit->crossings[receiver ? circuit->element_count + index : 2 * index + k];
 }
 
 static void draw_faults(const optinc_circuit *circuit, const optinc_device *device,
@@ -141,7 +145,7 @@ static void quantise(double *phase_rad, size_t count, double bits)
 
 double oi_left_amplitude(const oi_element_fault *fault, int input)
 {
-    double loss_db = fault->dummy_loss_db[input];
+    double loss_db = fault->input_loss_db[input];
 
     return fault->amplitude * (loss_db > 0 ? pow(10, -loss_db / 20) : 1);
 }

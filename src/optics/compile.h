@@ -9,8 +9,9 @@ typedef struct oi_element_fault {
     double phase_rad[3]; /* added to in, arm_a, arm_b */
     double coupler_rad[2];
     double drift_rad[3];
-    double amplitude;        /* loss */
-    double dummy_loss_db[2]; /* of the dummies before its inputs, in dB; of a receiver the first */
+    double amplitude; /* loss */
+    double
+        input_loss_db[2]; /* of dummies and crossings before its inputs; of a receiver the first */
 } oi_element_fault;
 
 /* The losses of element (or receiver) `index`; normal [3] spreads them: the element's and its two
@@ -19,7 +20,7 @@ void oi_set_losses(const optinc_circuit *circuit, const optinc_device *device,
                    const double normal[3], size_t index, oi_element_fault *fault);
 
 /* Amplitude that is left of what comes to input 0 or 1 of an element: its own loss and that of the
- * dummies before it; of a receiver, whose amplitude is 1, input 0. */
+ * dummies and crossings before it; of a receiver, whose amplitude is 1, input 0. */
 double oi_left_amplitude(const oi_element_fault *fault, int input);
 
 /* Which phases the chip's heaters are told: [element_count][3], then [rows] of the receivers. */

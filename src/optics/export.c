@@ -260,6 +260,7 @@ optinc_status oi_export_touchstone(const optinc_circuit *circuit, const optinc_d
 
     lossy.mzi_loss_db = device->mzi_loss_db;
     lossy.splitter_loss_db = device->splitter_loss_db;
+    lossy.crossing_loss_db = device->crossing_loss_db;
     if (matrix)
         status = optinc_circuit_compile(circuit, &lossy, NULL, matrix);
     if (!status)

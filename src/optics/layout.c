@@ -83,7 +83,7 @@ static optinc_status draw_layer(chip *c, const optinc_circuit *circuit, uint32_t
     snprintf(layer->name, sizeof layer->name, "LAYER_%u", number);
     snprintf(cell, sizeof cell, "%s_CIRCUIT", prefix);
     status = oi_layout_circuit(&c->gds, &c->rules, circuit, prefix, cell, c->distance, &layer->plan,
-                               NULL);
+                               NULL, NULL);
     if (status)
         return status;
     layer->rows = circuit->rows;

@@ -158,9 +158,17 @@ typedef struct oi_circuit_plan {
 } oi_circuit_plan;
 
 /* Appends the cell `name` of a circuit and the cells of its meshes, names beginning with `prefix`.
- * crossings [rows]: the most on a way to each output; NULL: not wanted. */
+ * crossings [rows]: the most on a way to each output; wires [2 element_count + rows]: on the
+ * waveguide from an element or an input to each element's mode a and b and to each receiver; NULL: not
+ * wanted. */
 optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
                                 const optinc_circuit *circuit, const char *prefix, const char *name,
-                                int64_t distance, oi_circuit_plan *plan, uint32_t *crossings);
+                                int64_t distance, oi_circuit_plan *plan, uint32_t *crossings,
+                                uint32_t *wires);
+
+/* The wires of a circuit alone, as above, without a drawing; of the device the sizes of MZI and
+ * modulator are read. */
+optinc_status oi_layout_wires(const optinc_circuit *circuit, const optinc_device *device,
+                              uint32_t *wires);
 
 #endif

@@ -84,8 +84,14 @@ static void follow_ways(oi_plan *p, uint32_t stage)
             const optinc_element *e = &p->circuit->elements[k];
             uint32_t a = p->crossings[e->mode_a] + p->arrivals[k][0];
             uint32_t b = p->crossings[e->mode_b] + p->arrivals[k][1];
+            uint32_t most = a > b ? a : b;
 
-            p->crossings[e->mode_a] = p->crossings[e->mode_b] = a > b ? a : b;
+            if (p->wires) {
+                p->wires[2 * k] = a - p->behind[e->mode_a];
+                p->wires[2 * k + 1] = b - p->behind[e->mode_b];
+            }
+            p->crossings[e->mode_a] = p->crossings[e->mode_b] = most;
+            p->behind[e->mode_a] = p->behind[e->mode_b] = most;
         }
     }
     for (uint32_t m = 0; m < p->circuit->mode_count; m++) {
@@ -196,10 +202,12 @@ static bool allocate_plan(oi_plan *p)
     p->items = oi_allocate(modes, sizeof *p->items);
     p->ports = oi_allocate(modes, 4 * sizeof *p->ports);
     p->crossings = oi_allocate(modes, sizeof *p->crossings);
+    p->behind = oi_allocate(modes, sizeof *p->behind);
     p->inside = oi_allocate(modes, sizeof *p->inside);
     p->arrivals = oi_allocate(p->circuit->element_count, sizeof *p->arrivals);
     if (!p->uses || !p->output || !p->outer_mode || !p->stage || !p->column || !p->member ||
-        !p->modes || !p->items || !p->ports || !p->crossings || !p->inside || !p->arrivals)
+        !p->modes || !p->items || !p->ports || !p->crossings || !p->behind || !p->inside ||
+        !p->arrivals)
         return false;
     for (size_t k = 0; k < p->circuit->element_count; k++) {
         p->uses[p->circuit->elements[k].mode_a]++;
@@ -229,6 +237,7 @@ static void free_plan(oi_plan *p)
     oi_free(p->items);
     oi_free(p->ports);
     oi_free(p->crossings);
+    oi_free(p->behind);
     oi_free(p->inside);
     oi_free(p->arrivals);
     oi_scene_destroy(&p->scene);
@@ -251,9 +260,10 @@ static optinc_status place_all(oi_plan *p, int64_t distance, oi_circuit_plan *re
 
 optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
                                 const optinc_circuit *circuit, const char *prefix, const char *name,
-                                int64_t distance, oi_circuit_plan *result, uint32_t *crossings)
+                                int64_t distance, oi_circuit_plan *result, uint32_t *crossings,
+                                uint32_t *wires)
 {
-    oi_plan p = {.circuit = circuit, .rules = rules, .gds = gds};
+    oi_plan p = {.circuit = circuit, .rules = rules, .gds = gds, .wires = wires};
     int64_t inputs_bottom = -(int64_t)(circuit->cols - 1) * distance - distance / 2;
     optinc_status status = OPTINC_ERR_OUT_OF_MEMORY;
 
@@ -283,6 +293,8 @@ optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
                 result->path_crossings_max = most;
             if (crossings)
                 crossings[r] = most;
+            if (wires)
+                wires[2 * circuit->element_count + r] = most - p.behind[circuit->output_mode[r]];
         }
         oi_plan_finish_cell(gds, name, s, NULL);
     }

@@ -63,24 +63,40 @@ optinc_status oi_layout_count(oi_net *nets, size_t count)
     return OPTINC_OK;
 }
 
-optinc_status optinc_layout_crossings(const optinc_circuit *circuit, const optinc_device *device,
-                                      optinc_crossings *total, uint32_t *outputs)
+static optinc_status count(const optinc_circuit *circuit, const optinc_device *device,
+                           optinc_crossings *total, uint32_t *outputs, uint32_t *wires)
 {
-    optinc_device size = device ? *device : optinc_device_ideal();
+    optinc_device size = *device;
     oi_gds nothing = {.muted = true};
     oi_layout_rules rules;
     oi_circuit_plan plan;
     optinc_status status;
 
-    if (!circuit || !total || optinc_device_check(&size, NULL))
-        return OPTINC_ERR_INVALID_ARGUMENT;
     size.mzi_length_um = fmax(size.mzi_length_um, OI_MZI_LENGTH_UM_MIN);
     size.mzi_width_um = fmax(size.mzi_width_um, OI_MZI_WIDTH_UM_MIN);
     status = oi_layout_rules_of(&size, NULL, &rules);
     if (!status)
         status = oi_layout_circuit(&nothing, &rules, circuit, "L", "L", oi_layout_distance(&rules),
-                                   &plan, outputs);
+                                   &plan, outputs, wires);
     if (!status)
         *total = (optinc_crossings){.count = plan.crossings, .path_max = plan.path_crossings_max};
     return status;
+}
+
+optinc_status oi_layout_wires(const optinc_circuit *circuit, const optinc_device *device,
+                              uint32_t *wires)
+{
+    optinc_crossings total;
+
+    return count(circuit, device, &total, NULL, wires);
+}
+
+optinc_status optinc_layout_crossings(const optinc_circuit *circuit, const optinc_device *device,
+                                      optinc_crossings *total, uint32_t *outputs)
+{
+    const optinc_device ideal = optinc_device_ideal();
+
+    if (!circuit || !total || (device && optinc_device_check(device, NULL)))
+        return OPTINC_ERR_INVALID_ARGUMENT;
+    return count(circuit, device ? device : &ideal, total, outputs, NULL);
 }

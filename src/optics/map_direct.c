@@ -6,8 +6,8 @@
  * is added to each row last, so that equal rows with different biases share everything else.
  *
  * A tree of MZIs is passive: amplitudes fan in as sum c_j x_j / |c| and fan out as x t_i, |t| = 1.
- * Each row's gain makes up for both. An MZI's loss, where it is known, is part of every branch's share,
- * so that ways of different lengths still add up as they should. An MZI's own phase i e^(i theta/2) is noted per mode, and the
+ * Each row's gain makes up for both. An MZI's loss and a crossing's, where they are known, are part of
+ * every branch's share, so that ways of different lengths still add up as they should. An MZI's own phase i e^(i theta/2) is noted per mode, and the
  * next MZI's input shifter, or the receiver's local oscillator, takes it back. */
 #include <string.h>
 
@@ -22,8 +22,11 @@ typedef struct plan {
     uint32_t rows;
     uint32_t signal_cols; /* without the bias */
     bool bias;
-    double keep;         /* amplitude that an MZI leaves of what it gets */
-    double *pending_rad; /* [mode_capacity] phase that each mode is ahead of its real value */
+    double keep;               /* amplitude that an MZI leaves of what it gets */
+    double crossing_keep;      /* and a crossing */
+    const uint32_t *crossings; /* borrowed: as of the finished circuit; NULL: none */
+    size_t element_count;      /* of that */
+    double *pending_rad;       /* [mode_capacity] phase that each mode is ahead of its real value */
     uint32_t mode_capacity;
     uint32_t *column_group; /* [signal_cols] or UINT32_MAX for a column of zeros */
     double *column_factor;  /* column = factor times its group's first column */
@@ -62,6 +65,18 @@ static optinc_status new_mode(plan *p, uint32_t *mode)
     }
     *mode = p->circuit->mode_count++;
     return OPTINC_OK;
+}
+
+/* Amplitude that the waveguide to input 0 or 1 of the next element leaves. */
+static double wire_keep(const plan *p, size_t input)
+{
+    return p->crossings ? pow(p->crossing_keep, p->crossings[2 * p->circuit->element_count + input])
+                        : 1;
+}
+
+static double receiver_keep(const plan *p, uint32_t r)
+{
+    return p->crossings ? pow(p->crossing_keep, p->crossings[2 * p->element_count + r]) : 1;
 }
 
 /* Mode a becomes keep (c_a x_a + c_b x_b) / |c|. */
@@ -105,6 +120,8 @@ static optinc_status fan_in(plan *p, const uint32_t *mode, const double *factor,
         status = fan_in(p, mode + half, factor + half, count - half, &right);
     if (status)
         return status;
+    left /= wire_keep(p, 0);
+    right /= wire_keep(p, 1);
     *norm = hypot(left, right) / p->keep;
     return combine(p, mode[0], mode[half], left, right);
 }
@@ -115,15 +132,17 @@ static optinc_status fan_out(plan *p, uint32_t *mode, double *share, uint32_t co
 {
     uint32_t half = (count + 1) / 2;
     double first = sqrt((double)half / count), second = sqrt((double)(count - half) / count);
+    double comes = share[0];
     optinc_status status;
 
     if (count < 2)
         return OPTINC_OK;
+    comes *= wire_keep(p, 0);
     status = new_mode(p, &mode[half]);
     if (!status)
         status = split(p, mode[0], mode[half], first, second);
-    share[half] = share[0] * p->keep * second;
-    share[0] *= p->keep * first;
+    share[half] = comes * p->keep * second;
+    share[0] = comes * p->keep * first;
     if (!status)
         status = fan_out(p, mode, share, half);
     return status ? status : fan_out(p, mode + half, share + half, count - half);
@@ -254,6 +273,8 @@ static optinc_status finish_row(plan *p, uint32_t r, double scale, const uint32_
     bool negative = false;
 
     if (p->row_group[r] != UINT32_MAX && bias_mode) {
+        scale /= wire_keep(p, 0);
+        bias /= wire_keep(p, 1);
         status = combine(p, p->row_mode[r], *bias_mode, scale, bias);
         circuit->gain[r] = hypot(scale, bias) / p->keep;
     } else if (p->row_group[r] != UINT32_MAX) {
@@ -267,6 +288,7 @@ static optinc_status finish_row(plan *p, uint32_t r, double scale, const uint32_
         status = new_mode(p, &p->row_mode[r]);
         circuit->gain[r] = 0;
     }
+    circuit->gain[r] /= receiver_keep(p, r);
     circuit->output_mode[r] = p->row_mode[r];
     circuit->output_rad[r] = oi_phase_wrap((negative ? OI_PI : 0) - p->pending_rad[p->row_mode[r]]);
     return status;
@@ -340,18 +362,24 @@ static void free_plan(plan *p)
     oi_free(p->group_scale);
 }
 
-optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix, bool bias_last,
-                            double loss_db)
+optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix,
+                            const optinc_circuit_options *options, const uint32_t *crossings,
+                            size_t element_count)
 {
     uint32_t cols = circuit->cols;
+    bool bias_last = options->bias_last;
     plan p = {.circuit = circuit,
               .matrix = matrix,
               .rows = circuit->rows,
               .signal_cols = bias_last ? cols - 1 : cols,
               .bias = bias_last,
-              .keep = pow(10, -loss_db / 20)};
+              .keep = pow(10, -options->loss_db / 20),
+              .crossings = crossings,
+              .element_count = element_count};
     optinc_status status = OPTINC_ERR_OUT_OF_MEMORY;
 
+    if (crossings)
+        p.crossing_keep = pow(10, -options->crossed_by->crossing_loss_db / 20);
     if (allocate_plan(&p, cols)) {
         /* Rows are compared without their bias, columns within their rows as given. */
         p.column_group_count = group_vectors(matrix, 1, cols, p.signal_cols, p.rows, p.column_group,

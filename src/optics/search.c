@@ -97,6 +97,7 @@ static optinc_status find_target(const search *s, const optinc_device *device)
 
     lossy.mzi_loss_db = device->mzi_loss_db;
     lossy.splitter_loss_db = device->splitter_loss_db;
+    lossy.crossing_loss_db = device->crossing_loss_db;
     return optinc_circuit_compile(s->circuit, &lossy, NULL, (double *)s->target);
 }
 

@@ -58,12 +58,11 @@ typedef struct subject {
     const oi_photonic_layer *layer;
     const optinc_device *device;
     double snr_db_needed;
-    double *matrix;      /* [rows, inputs] complex, with the losses of MZIs and splitters */
+    double *matrix;      /* [rows, inputs] complex, with the losses of all that light passes */
     uint32_t *crossings; /* [rows] the most on a way to each receiver */
 } subject;
 
-/* *light: the amplitude of the row's largest signal, as if all of it came on the way with the most
- * crossings. */
+/* *light: the amplitude of the row's largest signal. */
 static optinc_receiver_budget receiver_budget(const subject *s, uint32_t r, double *light)
 {
     const oi_photonic_layer *layer = s->layer;
@@ -81,7 +80,6 @@ static optinc_receiver_budget receiver_budget(const subject *s, uint32_t r, doub
         target += fabs(layer->target[at]);
     }
     found.crossings = s->crossings[r];
-    *light /= pow(10, found.crossings * device->crossing_loss_db / 20);
     /* A saturating unit is a limiting amplifier: its swing counts, its slope is free. */
     if (layer->activation == OPTINC_ACTIVATION_SATURATING)
         target = fmin(target, 1);
@@ -150,6 +148,7 @@ static optinc_status examine(const subject *s, optinc_crossings *crossings)
         return OPTINC_ERR_OUT_OF_MEMORY;
     lossy.mzi_loss_db = s->device->mzi_loss_db;
     lossy.splitter_loss_db = s->device->splitter_loss_db;
+    lossy.crossing_loss_db = s->device->crossing_loss_db;
     status = optinc_circuit_compile(s->layer->circuit, &lossy, NULL, s->matrix);
     return status ? status
                   : optinc_layout_crossings(s->layer->circuit, s->device, crossings, s->crossings);

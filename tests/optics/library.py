@@ -39,6 +39,7 @@ class CircuitOptions(ctypes.Structure):
         ("bias_last", ctypes.c_bool),
         ("balance", ctypes.c_bool),
         ("loss_db", ctypes.c_double),
+        ("crossed_by", ctypes.c_void_p),
     ]
 
 
@@ -100,10 +101,11 @@ class Library:
 
 
     def circuit(self, matrix, mapping, bias_last=False, form=PHYSICAL, side=0,
-                balance=False, layout=RECTANGULAR):
-        """A circuit of a real matrix; destroy_circuit it."""
+                balance=False, layout=RECTANGULAR, crossed_by=None):
+        """A circuit of a real matrix; destroy_circuit it. crossed_by: a Device, or None."""
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        options = CircuitOptions(mapping, layout, form, side, bias_last, balance, 0.0)
+        options = CircuitOptions(mapping, layout, form, side, bias_last, balance, 0.0,
+                                 crossed_by and ctypes.addressof(crossed_by))
         circuit = ctypes.c_void_p()
         status = self.so.optinc_circuit_create(
             ctypes.c_uint32(matrix.shape[0]), ctypes.c_uint32(matrix.shape[1]),
@@ -112,6 +114,21 @@ class Library:
         if status:
             raise ValueError(f"optinc_circuit_create: {status}")
         return circuit
+
+    def lossy_crossings(self, loss_db):
+        """A device with no other loss."""
+        device = self.so.optinc_device_ideal()
+        device.crossing_loss_db = loss_db
+        return device
+
+    def compile(self, circuit, device, shape):
+        """diag(e^(i output)) S of a circuit of so many rows and columns"""
+        matrix = np.full(shape, np.nan, dtype=np.complex128)
+        status = self.so.optinc_circuit_compile(circuit, ctypes.byref(device), None,
+                                                matrix.ctypes.data_as(ctypes.c_void_p))
+        if status:
+            raise ValueError(f"optinc_circuit_compile: {status}")
+        return matrix
 
     def export(self, circuit, form, path, device=None):
         """device: a struct of ctypes, or None"""

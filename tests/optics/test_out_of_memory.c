@@ -216,7 +216,7 @@ static setting make_setting(void)
     s.options.segment_side = 2;
     s.unitary = matrix_haar(SIDE, SIDE, 1);
     s.device.phase_sigma_rad = s.device.splitter_sigma_rad = 0.01;
-    s.device.mzi_loss_db = 0.1;
+    s.device.mzi_loss_db = s.device.crossing_loss_db = 0.1;
     snprintf(s.path, sizeof s.path, "/tmp/optinc-memory-%ld", (long)getpid());
     return s;
 }
@@ -232,6 +232,9 @@ static void circuits(void **state)
     for (int kind = 0; kind < 6; kind++) {
         s.options.mapping = (optinc_mapping)(kind % 3);
         s.options.balance = kind / 3;
+        s.options.crossed_by = &s.device;
+        each_allocation_may_fail("circuit with crossings", try_circuit, &s);
+        s.options.crossed_by = NULL;
         each_allocation_may_fail("circuit", try_circuit, &s);
         assert_int_equal(optinc_circuit_create(SIDE, SIDE, s.matrix, &s.options, NULL, &s.circuit),
                          OPTINC_OK);
