@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ["bench", "check_includes", "coverage", "demo", "draw_layout", "fuzz", "lint", "manual", "setup", "valgrind"]
+SCRIPTS = ["bench", "check_includes", "coverage", "demo", "draw_layout", "draw_losses", "fuzz", "lint", "manual", "setup", "valgrind"]
 PATHS = [f"scripts/{name}" for name in SCRIPTS] + [
     "bench/mpi.sh", "bench/pmpi.sh", "bench/network/run", "tests/suites/run_suites"]
 # These need packages for what they do, but not to say what that is.
