@@ -7,8 +7,9 @@
  *
  * A tree of MZIs is passive: amplitudes fan in as sum c_j x_j / |c| and fan out as x t_i, |t| = 1.
  * Each row's gain makes up for both. An MZI's loss and a crossing's, where they are known, are part of
- * every branch's share, so that ways of different lengths still add up as they should. An MZI's own phase i e^(i theta/2) is noted per mode, and the
- * next MZI's input shifter, or the receiver's local oscillator, takes it back. */
+ * every branch's share, so that ways of different lengths still add up as they should. An MZI's own
+ * phase i e^(i theta/2) is noted per mode, and the next MZI's input shifter, or the receiver's local
+ * oscillator, takes it back. */
 #include <string.h>
 
 #include "base/memory.h"
