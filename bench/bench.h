@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every benchmark shares (DESIGN.md section 12): two sides in turn, medians, a line on stdout
+/* What every benchmark shares: two sides in turn, medians, a line on stdout
  * and a row in a CSV file. Times drift, so a speed counts only beside the other side's. */
 #ifndef BENCH_H
 #define BENCH_H

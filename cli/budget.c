@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-/* DESIGN.md section 11 fixes power_w, latency_ps, loss_db_max and feasible. */
+/* Users rely on (docs/formats.md) power_w, latency_ps, loss_db_max and feasible. */
 static void set_whole(json_t *object, const optinc_budget *budget)
 {
     cli_json_set(object, "power_w", cli_json_number(budget->power_w));

@@ -11,7 +11,7 @@
 
 #include "optinc/base.h"
 
-/* DESIGN.md section 11 */
+/* Exit statuses. */
 #define CLI_DONE 0
 #define CLI_SPEC_NOT_MET 1
 #define CLI_BAD_INPUT 2

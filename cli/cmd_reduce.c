@@ -136,7 +136,7 @@ static void print_result(const reduce_request *request, const cli_reduction *red
     cli_print_json(object);
 }
 
-/* Errors within the bound are the promise of DESIGN.md section 4; it holds where no symbol is
+/* Errors within the bound are the promise of docs/training.md; it holds where no symbol is
  * wrong. */
 static int judge(const reduce_request *request, const cli_reduction_report *report)
 {

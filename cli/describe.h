@@ -13,7 +13,7 @@ const char *cli_method_name(optinc_method method);
 const char *cli_proof_name(optinc_proof_kind kind);
 const char *cli_variant_name(optinc_variant variant);
 
-/* The counting convention of DESIGN.md section 6 with these options, in one sentence. */
+/* The counting convention of optinc/synthesis.h with these options, in one sentence. */
 #define CLI_CONVENTION_SIZE 384
 const char *cli_convention(const optinc_cost_options *options, char text[CLI_CONVENTION_SIZE]);
 

@@ -13,7 +13,7 @@
 #define PROVE_CASES_MAX ((uint64_t)1 << 20)
 #define NAME_SIZE 16
 
-/* FACTS: the structures that are very probably the paper's, counted by the same convention. */
+/* The structures that are very probably the paper's, counted by the same convention. */
 static const struct {
     uint32_t ports;
     uint32_t bits;

@@ -58,7 +58,7 @@ typedef struct optinc_cluster {
     double optical_w; /* of all optical switches together, all-reducing or idle: >= 0; 0: unknown */
 } optinc_cluster;
 
-/* 4 servers, 2^24 elements, 8 bits, blocks of 256; 8 x 800 Gb/s a server (FACTS: the paper's
+/* 4 servers, 2^24 elements, 8 bits, blocks of 256; 8 x 800 Gb/s a server (the paper's
  * assumption), 2 us a message, 0.2 us overhead, host free; radix 64 at 0.33 us (Quantum-2, second
  * hand); switches of 4 ports at 0.1 us and the link's rate; the fastest alltoall, one chunk; 21.25
  * pJ/bit (NVIDIA 800G DR8 data sheet); no power of optical switches. */

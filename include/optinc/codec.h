@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gradients <-> block exponents and codes <-> packed PAM4 symbols (DESIGN.md section 4).
+/* Gradients <-> block exponents and codes <-> packed PAM4 symbols (docs/training.md).
  *
  * A block is `block_size` consecutive elements that share one scale exponent byte:
  *   OPTINC_EXPONENT_ZERO (0)         every element of the block is zero

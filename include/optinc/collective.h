@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The all-reduce through a switch, and the float ring that it is compared with, over any transport
- * (DESIGN.md section 8). Each rank is the switch for its share of the elements:
+ * (docs/training.md). Each rank is the switch for its share of the elements:
  * alltoall(codes) -> switch -> allgather(results). */
 #ifndef OPTINC_COLLECTIVE_H
 #define OPTINC_COLLECTIVE_H

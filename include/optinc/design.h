@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a design is: a tree of switches, each with its spec, ONN, mapping, table and proof; and the
- * design file (DESIGN.md section 11: a safetensors file with spec, proof and checksum in its
+ * design file (docs/formats.md: a safetensors file with spec, proof and checksum in its
  * metadata). A design does not change while a switch uses it; it may be read by many threads. */
 #ifndef OPTINC_DESIGN_H
 #define OPTINC_DESIGN_H

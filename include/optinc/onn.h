@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The optical neural network: constructed or trained, run and proved (DESIGN.md section 5). */
+/* The optical neural network: constructed or trained, run and proved (docs/proofs.md). */
 #ifndef OPTINC_ONN_H
 #define OPTINC_ONN_H
 
@@ -17,7 +17,7 @@ typedef struct optinc_construct_options {
     double gap;                   /* g in (0, 1): width of a step's slope; 0: 0.5 */
 } optinc_construct_options;
 
-/* The constructed unit of a spec: DESIGN.md section 5, with q = ceil(divisor_log2 / 2) and launch
+/* The constructed unit of a spec: docs/proofs.md, with q = ceil(divisor_log2 / 2) and launch
  * gain c = 4^q / D, so that residual switches and the last of a cascade come from the same
  * equations. The result is a design of one level, proof none. options NULL: saturating, g = 0.5. A
  * gap outside its range or another activation: OPTINC_ERR_INVALID_ARGUMENT. */

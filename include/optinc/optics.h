@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Light: meshes of Mach-Zehnder interferometers (MZIs), circuits, devices, faults, and the backend
- * photonic (DESIGN.md sections 6 and 7; docs/optics.md).
+ * photonic (docs/optics.md).
  *
  * Complex matrices are interleaved doubles: entry (r, c) of a matrix [rows, cols] has its real part
  * at 2 (r cols + c) and its imaginary part right behind it. Matrices act on column vectors of mode
@@ -163,7 +163,7 @@ typedef struct optinc_device {
 #undef OPTINC_DEVICE_FIELD
 } optinc_device;
 
-/* No fault, no loss and no noise; dimensions, powers and rates of FACTS.md section 5. */
+/* No fault, no loss and no noise; dimensions, powers and rates as in devices/ideal.yaml. */
 OPTINC_API optinc_device optinc_device_ideal(void);
 
 /* OPTINC_ERR_INVALID_ARGUMENT unless every value is finite and in its range; the log names the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a switch must compute, in integers (DESIGN.md section 3). The oracle of every other part. */
+/* What a switch must compute, in integers (docs/proofs.md). The oracle of every other part. */
 #ifndef OPTINC_REFERENCE_H
 #define OPTINC_REFERENCE_H
 

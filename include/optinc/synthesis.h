@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a wish to a design, and what the design costs (DESIGN.md sections 5 and 6). */
+/* From a wish to a design, and what the design costs (docs/switch.md). */
 #ifndef OPTINC_SYNTHESIS_H
 #define OPTINC_SYNTHESIS_H
 
@@ -11,14 +11,14 @@
 extern "C" {
 #endif
 
-/* Conventions of DESIGN.md section 6: a mesh of side k has k(k-1)/2 MZIs; SVD: two meshes and a
+/* Conventions: a mesh of side k has k(k-1)/2 MZIs; SVD: two meshes and a
  * diagonal of max(rows, cols) (or min); segmented: k(k-1)/2 + k a block, blocks at the edge counted
  * whole; direct: the MZIs of the trees that optinc_circuit_create makes. */
 typedef struct optinc_cost_options {
     bool diagonal_min;    /* SVD diagonal min(rows, cols) in place of max */
     bool bias_port;       /* the bias is one more column of every matrix with a non-zero bias, but
                              for segmented ones, whose bias is added at the receivers */
-    double mzi_length_um; /* 0: 180 (FACTS.md section 5, LT) */
+    double mzi_length_um; /* 0: 180 (Lightening-Transformer's, as in devices/) */
     double mzi_width_um;  /* 0: 100 */
 } optinc_cost_options;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Training the ONN on segmented matrices (DESIGN.md section 5; docs/trained-onn.md has the method
+/* Training the ONN on segmented matrices (docs/trained-onn.md has the method
  * and its equations). */
 #ifndef OPTINC_TRAIN_H
 #define OPTINC_TRAIN_H
@@ -106,7 +106,7 @@ OPTINC_API optinc_status optinc_preprocessing_of(const optinc_spec *spec, uint32
                                                  const optinc_log *log,
                                                  optinc_preprocessing *result) OPTINC_WARN_UNUSED;
 
-/* MZIs of the matrices, biases left out (DESIGN.md section 6): as chosen, and all by SVD. Checks
+/* MZIs of the matrices, biases left out (conventions in synthesis.h): as chosen, and all by SVD. Checks
  * the structure as optinc_train does. */
 typedef struct optinc_train_cost {
     uint64_t mzis;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How far a result can be from the exact mean or sum (DESIGN.md section 4).
+/* How far a result can be from the exact mean or sum (docs/training.md).
  * B bits, N ports, K servers, D what the sum is divided by: K for the mean, 1 for the sum. */
 #include "codec/check.h"
 #include "codec/kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The all-reduce (DESIGN.md sections 4 and 8). A chunk goes through four stages, each of which ends
+/* The all-reduce (docs/training.md). A chunk goes through four stages, each of which ends
  * by starting the exchange that the next one waits for:
  *
  *   agree     exponents of its blocks                    -> MAX all-reduce

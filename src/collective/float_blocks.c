@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks that hold a NaN or an infinity on any rank (DESIGN.md section 4, point 2): an IEEE float
+/* Blocks that hold a NaN or an infinity on any rank (docs/mpi.md): an IEEE float
  * sum in rank order. All ranks know these blocks from the agreed exponents and so do the same
  * exchanges. They are rare (an overflowing step of a loss-scaled training), so nothing overlaps. */
 #include "collective/state.h"

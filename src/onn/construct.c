@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The constructed ONN (DESIGN.md section 5, "Constructed"). One hidden layer a carry: its step units
+/* The constructed ONN (docs/proofs.md). One hidden layer a carry: its step units
  * theta_t(x_i) = clip((x_i - 4t + 1/2 + g/2) / g, 0, 1), t = 1 .. floor(max x_i / 4), sum to
  * carry_(i+1) = floor(x_i / 4); all that later stages need rides along, scaled to 0 .. 1.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The carry chain of a spec in integers (DESIGN.md section 5):
+/* The carry chain of a spec in integers (docs/proofs.md):
  *     x_i = c s_i + carry_i + o_i,  carry_(i+1) = floor(x_i / 4),  digit_i = x_i mod 4
  * with q = ceil(log2 D / 2), c = 4^q / D and digits q .. q+M_out-1 as the result. It holds because
  * sum_i 4^i (c s_i + o_i) = c (T + offset), and floor(c (T + offset) / 4^q) = floor((T + offset) / D).

@@ -3,7 +3,7 @@
  * while the network learns (deep supervision; Lee et al., 2015), dropped afterwards.
  *
  * A digit of the result is a sawtooth of all inputs below it, which gradients find slowly; a carry
- * is a staircase of few steps of the carry before it (DESIGN.md section 5):
+ * is a staircase of few steps of the carry before it (docs/proofs.md):
  *     x_i = c s_i + carry_i + o_i,  carry_(i+1) = floor(x_i / 4),  digit_i = x_i - 4 carry_(i+1)
  * Where x_i goes beyond STEPS_MAX of these steps (N > 4, or merged digits), floor(x_i / 16) and
  * x_i mod 16 come first, so that no layer has to learn more than a few steps. These tasks are

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Direct mapping (DESIGN.md section 6). Columns that are multiples of one another become one value
+/* Direct mapping (docs/optics.md). Columns that are multiples of one another become one value
  * in a fan-in tree; rows that are (their bias apart) become one value, handed out by a fan-out tree;
  * what is left between values and rows is sparse: every entry is one branch of a value's fan-out
  * tree that ends in one input of a row's fan-in tree. A single entry is a plain waveguide. The bias

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* r = floor((T + offset) / D) of DESIGN.md section 3, in integers. */
+/* r = floor((T + offset) / D) of docs/proofs.md, in integers. */
 #include "optinc/reference.h"
 
 #include "base/philox.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The backend exact: r = floor((T + offset) / D) of DESIGN.md section 3, for designs whose proof
+/* The backend exact: r = floor((T + offset) / D) of docs/proofs.md, for designs whose proof
  * says that their ONN computes just that. */
 #include "switch/exact.h"
 

@@ -265,7 +265,7 @@ optinc_status optinc_switch_reduce(optinc_switch *sw, const uint8_t *symbols,
     return run_all(&of);
 }
 
-/* A tree of exact switches gives the bits of one flat switch (DESIGN.md section 3), which needs no
+/* A tree of exact switches gives the bits of one flat switch (docs/proofs.md), which needs no
  * results in between. Faults are those of the tree. */
 static bool runs_flat(const optinc_switch *made)
 {

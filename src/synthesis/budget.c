@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Area, power, latency, loss and noise of a design with given components, and whether it can work
- * (DESIGN.md section 6; rules in docs/optics.md). */
+ * (docs/optics.md). */
 #include "optinc/synthesis.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cascades (DESIGN.md sections 3 and 5). A residual switch puts out the sum of its ports' codes, all
+/* Cascades (docs/cascades.md). A residual switch puts out the sum of its ports' codes, all
  * of it. So the last level's ports carry sums over disjoint groups of servers, its T is the sum of all
  * servers' codes, and with D = all servers (N of the last level times those behind each port)
  * floor((T + offset) / D) is what one flat switch returns. Idle switches send the sum of their ports'

@@ -138,7 +138,7 @@ class Reduce(Vectors):
                 self.assertLessEqual(got["error_max"], got["error_bound"])
 
     def test_bound_is_the_promise(self):
-        """|mean error| <= 2^e N/K with nearest rounding (DESIGN.md section 4), and half an ulp."""
+        """|mean error| <= 2^e N/K with nearest rounding (docs/training.md), and half an ulp."""
         design = self.design()
         inputs = [x / 8 for x in self.vectors(3, 256, 0)]
         got, _ = self.reduce(design, self.save(inputs))

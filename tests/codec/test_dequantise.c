@@ -292,7 +292,7 @@ static void test_error_bound_values(void **state)
     assert_true(isnan(optinc_error_bound(NULL, false, &mean, one)));
 }
 
-/* DESIGN.md section 4: integers up to (2^31-1)/N are summed exactly by 32 bits. */
+/* docs/training.md: integers up to (2^31-1)/N are summed exactly by 32 bits. */
 static void test_integers_are_summed_exactly(void **state)
 {
     optinc_codec codec = optinc_codec_default(32);

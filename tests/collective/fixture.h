@@ -46,7 +46,7 @@ void run_world(world *w);
 void run_world_ok(world *w);
 
 /* expected [count], bound [count]: what codes, integers and block exponents give, by the definitions
- * of DESIGN.md sections 3 and 4, for a switch of `ports` in all that rounds half up; and the promised
+ * of docs/proofs.md and docs/training.md, for a switch of `ports` in all that rounds half up; and the promised
  * 2^e N/K of the mean (times K for the sum). */
 void oracle(const world *w, uint32_t ports, uint32_t bits, float *expected, double *bound);
 

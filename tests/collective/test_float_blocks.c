@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks with a NaN or an infinity on any rank give what an IEEE float sum in rank order gives; their
- * neighbours go through the switch as ever (DESIGN.md section 4, point 2). */
+ * neighbours go through the switch as ever (docs/mpi.md). */
 #include "collective/fixture.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The promises of DESIGN.md section 4. Every result is compared with the integer oracle, and every
+/* The promises of docs/training.md. Every result is compared with the integer oracle, and every
  * rank's bits with rank 0's; what may not matter (chunks, threads, order, message size) is varied
  * against that. */
 #include "collective/fixture.h"

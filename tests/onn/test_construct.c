@@ -78,7 +78,7 @@ static void test_all_cases_of_4_ports_8_bits(void **state)
     assert_int_equal(count, 2 * 28561);
 }
 
-/* DESIGN.md section 5: four hidden layers of 6 (saturating) or 9 (ReLU) units. */
+/* docs/proofs.md: four hidden layers of 6 (saturating) or 9 (ReLU) units. */
 static void test_shape_of_4_ports_8_bits(void **state)
 {
     const optinc_activation activations[] = {OPTINC_ACTIVATION_SATURATING, OPTINC_ACTIVATION_RELU};
@@ -106,7 +106,7 @@ static void test_shape_of_4_ports_8_bits(void **state)
     }
 }
 
-/* All N and B of DESIGN.md, the three variants. */
+/* All N and B that are supported, the three variants. */
 static void test_every_server_and_bit_count(void **state)
 {
     const optinc_variant variants[] = {OPTINC_VARIANT_HALF_UP, OPTINC_VARIANT_STOCHASTIC,

@@ -122,7 +122,7 @@ static void test_merged_digits(void **state)
     optinc_design_destroy(&design);
 }
 
-/* Values of N=4, B=8 and N=4, B=16 by hand: 13^4, 61^2, 13^8, 61^4; MZI counts of FACTS.md. */
+/* Values of N=4, B=8 and N=4, B=16 by hand: 13^4, 61^2, 13^8, 61^4; MZI counts likewise. */
 static void test_costs_and_cases(void **state)
 {
     const uint32_t eight[] = {4, 64, 128, 256, 128, 64, 4};

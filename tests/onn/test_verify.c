@@ -27,7 +27,7 @@ static void test_4_ports_8_bits(void **state)
             assert_true(result.compositional.exact);
             assert_int_equal(result.compositional.errors, 0);
             assert_true(result.compositional.cases > 0 && result.compositional.cases < 3000);
-            /* a step leaves its ends (1-g)/2 from an integer (DESIGN.md section 5) */
+            /* a step leaves its ends (1-g)/2 from an integer (docs/proofs.md) */
             assert_true(fabs(result.compositional.margin_min - (1 - gaps[i]) / 2) <= 1e-8);
             assert_int_equal(result.sampled.kind, OPTINC_PROOF_NONE);
             assert_int_equal(result.best.kind, OPTINC_PROOF_EXHAUSTIVE);

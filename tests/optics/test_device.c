@@ -48,7 +48,7 @@ static void test_files(void **state)
         assert_int_equal(optinc_device_check(&device[i], NULL), OPTINC_OK);
     }
     assert_memory_equal(&device[0], &ideal, sizeof ideal);
-    /* FACTS.md section 5 */
+    /* as published; the files name the sources */
     assert_true(device[2].mzi_loss_db == 0.99);
     assert_true(device[2].modulator_extinction_db == 10);
     assert_true(device[1].shifter_pi_power_mw == 3.63);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* soak_program FOLDER SEED ROUNDS: an MPI program that knows nothing of OptINC. All-reduces vectors of
  * random length, of small integers whose sums an 8-bit switch for 4 servers gives exactly (|x| <= 31,
- * DESIGN.md section 4), and checks every element. Its process number lies in FOLDER/rank after the first
+ * docs/training.md), and checks every element. Its process number lies in FOLDER/rank after the first
  * round. It calls nothing but MPI_Allreduce: other calls wait for a lost rank for ever, as MPI does. */
 #include <mpi.h>
 #include <stdio.h>

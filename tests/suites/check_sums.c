@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Preloaded before liboptinc_pmpi, under a program that does not check its sums: compares every element of
  * every MPI_Allreduce and MPI_Iallreduce of floats with the MPI's own sum in double, and the bits of all
- * ranks with each other. The bound is DESIGN.md section 4's, 2^e N for the sum, with N the least power of
+ * ranks with each other. The bound is docs/training.md's, 2^e N for the sum, with N the least power of
  * two that is enough and e from the largest value of the block on any rank, plus the rounding of the result
  * to float. CHECK_SUMS_BITS is B. A nonblocking sum is complete when it has been checked. */
 #define _GNU_SOURCE

@@ -18,7 +18,7 @@ static uint32_t log2_of(uint32_t power)
     return log;
 }
 
-/* DESIGN.md section 3, written out anew: residual levels add ceil(log4 N) digits, the last divides
+/* docs/proofs.md, written out anew: residual levels add ceil(log4 N) digits, the last divides
  * by the servers of the tree. */
 static optinc_spec spec_of(const wish *w, uint32_t level)
 {

@@ -344,7 +344,7 @@ static void test_verdicts(void **state)
     optinc_design_destroy(&design);
 }
 
-/* DESIGN.md section 6 and the goals: the constructed switch of 4 servers and 8 bits in at most 80
+/* The goals: the constructed switch of 4 servers and 8 bits in at most 80
  * MZIs by direct mapping, of 16 bits in at most 200; and both feasible with the published figures. */
 static void test_constructed(void **state)
 {

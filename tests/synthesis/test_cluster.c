@@ -26,7 +26,7 @@ static void assert_near(double value, double expected, double relative)
         fail_msg("%.17g, expected %.17g", value, expected);
 }
 
-/* FACTS.md section 1: a ring moves 1.5, 1.75, 1.875 of the gradient at N = 4, 8, 16. */
+/* arXiv 2603.28290: a ring moves 1.5, 1.75, 1.875 of the gradient at N = 4, 8, 16. */
 static void ring_traffic_is_the_papers(void **state)
 {
     const uint64_t servers[] = {4, 8, 16};
@@ -51,7 +51,7 @@ static void ring_traffic_is_the_papers(void **state)
 }
 
 /* 4 ranks, 64 MiB, 1 Gb/s, no latency: a ring 0.80 s, 8-bit alltoall and allgather 0.20 s
- * (FACTS.md section 2, ideal figures, given with two places). */
+ * (bytes over rate by hand, to two places). */
 static void gigabit_figures(void **state)
 {
     optinc_cluster cluster = optinc_cluster_default();

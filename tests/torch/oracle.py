@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The switch's mean in NumPy, written from DESIGN.md sections 3 and 4 and not from the C code.
+"""The switch's mean in NumPy, written from docs/proofs.md and docs/training.md and not from the C code.
 
 Integers in int64, scales as exact powers of two in float64.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Virtual servers beside the NumPy oracle: DESIGN.md's arithmetic on K tensors of one process."""
+"""Virtual servers beside the NumPy oracle: the switch's arithmetic on K tensors of one process."""
 
 import numpy as np
 import pytest
