@@ -285,7 +285,7 @@ static optinc_status create(uint32_t rows, uint32_t cols, const double *matrix, 
         status = oi_circuit_finish(*circuit);
     if (!status && options && options->balance && options->mapping != OPTINC_MAPPING_DIRECT)
         status = oi_circuit_balance(*circuit);
-    if (!status && options->crossed_by)
+    if (!status && options && options->crossed_by)
         status = count_crossings(*circuit, options->crossed_by, &(*circuit)->crossings);
     oi_free(copy);
     oi_free(norm);
