@@ -136,6 +136,10 @@ static optinc_status make_trained(design_request *request, const optinc_cascade 
     if (cascade->level_count > 1)
         return cli_train_cascade(&request->training, request->level_epochs, cascade, activation,
                                  request->seed, request->trained, design);
+    if (request->level_epochs) {
+        cli_error("--level-epochs: expected with a cascade of trained levels alone (--levels)");
+        return OPTINC_ERR_UNSUPPORTED;
+    }
     status =
         optinc_spec_single(cascade->ports[0], cascade->bits, cascade->variant, &cli_log, &spec);
     if (status != OPTINC_OK)

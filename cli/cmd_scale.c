@@ -214,16 +214,21 @@ static int resolve(scale_request *request)
     return scale_and_draw(request);
 }
 
+static scale_request request_default(void)
+{
+    return (scale_request){.cluster = optinc_cluster_default(),
+                           .servers_text = "4,16,64,256,1024",
+                           .bits = 8,
+                           .block_size = 256,
+                           .switch_radix = 64,
+                           .optical_ports = 4,
+                           .chunks = 1,
+                           .compute_ms = -1.0};
+}
+
 static int run(int argc, char **argv)
 {
-    scale_request request = {.cluster = optinc_cluster_default(),
-                             .servers_text = "4,16,64,256,1024",
-                             .bits = 8,
-                             .block_size = 256,
-                             .switch_radix = 64,
-                             .optical_ports = 4,
-                             .chunks = 1,
-                             .compute_ms = -1.0};
+    scale_request request = request_default();
     optinc_cluster *cluster = &request.cluster;
     static const char *const axes[] = {"servers", "size", NULL};
     const double any = 1e12;

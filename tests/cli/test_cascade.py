@@ -99,6 +99,8 @@ class Cascade(ProgramTest):
         trained = [*TRAINED, "-o", self.path("d")]
         self.bad(*trained, "--level-epochs", "1/2/3", says=["3 levels", "expected 2"])
         self.bad(*trained, "--level-epochs", "1/x", says=["--level-epochs: found 'x'"])
+        self.bad("design", "--servers", 4, "--bits", 8, "--method", "trained", "--level-epochs", "3",
+                 "-o", self.path("x"), says=["--level-epochs: expected with a cascade"])
         self.bad(*trained, "--segment", "all/", says=["entry of level 1"])
         self.bad(*trained, "--resume", says=["without --checkpoint"])
         path = self.design("good", 4, 8)
