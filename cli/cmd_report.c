@@ -142,7 +142,7 @@ static void print_result(const report_request *request, const report *r)
         if (r->design)
             printf("design  %s, %" PRIu64 " MZIs\n", r->design_path, r->cost.mzis);
         if (r->cluster)
-            printf("cluster %s, %zu points\n", r->cluster_path, r->cluster->point_count);
+            printf("cluster %s, %zu simulated points\n", r->cluster_path, r->cluster->point_count);
         return;
     }
     object = json_object();

@@ -269,8 +269,11 @@ static bool draw_circuit(FILE *page, const report *r)
     if (drawn > 0) {
         fputs("<p class=\"soft small\">MZIs drawn: ", page);
         html_count(page, drawn);
-        fputs(optinc_design_level_count(r->design) > 1 ? ", each level once.</p>\n" : ".</p>\n",
-              page);
+        fputs(optinc_design_level_count(r->design) > 1 ? ", each level once." : ".", page);
+        if (optinc_design_level_count(r->design) == 1 && drawn != r->cost.mzis)
+            fputs(" The table above counts the design&#39;s own mapping, with whole diagonals.",
+                  page);
+        fputs("</p>\n", page);
     }
     return true;
 }

@@ -8,10 +8,10 @@
 #include "report.h"
 
 static const char style[] =
-    ":root{--ink:#111827;--soft:#4b5563;--faint:#9ca3af;--line:#e5e7eb;--card:#f8fafc;"
-    "--v:#2563eb;--s:#b45309;--u:#7c3aed}"
+    ":root{--paper:#fff;--ink:#111827;--soft:#4b5563;--line:#e5e7eb;--card:#f8fafc;"
+    "--good:#15803d;--bad:#b91c1c;--v:#2563eb;--s:#b45309;--u:#7c3aed}"
     "*{box-sizing:border-box}"
-    "body{margin:0;background:#fff;color:var(--ink);font:16px/1.55 system-ui,-apple-system,"
+    "body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"
     "\"Segoe UI\",Roboto,\"Helvetica Neue\",\"Liberation Sans\",Arial,sans-serif}"
     "main{max-width:1120px;margin:0 auto;padding:40px 28px 64px}"
     "h1{font-size:30px;line-height:1.2;letter-spacing:-.015em;margin:0 0 12px}"
@@ -51,7 +51,7 @@ static const char style[] =
     ".bars{display:grid;grid-template-columns:fit-content(34%) 1fr max-content;gap:10px 16px;"
     "align-items:center;margin:16px 0 8px;font-size:15px;font-variant-numeric:tabular-nums}"
     ".bars div{height:22px;border-radius:4px;min-width:2px}"
-    ".good{color:#15803d;font-weight:600}.bad{color:#b91c1c;font-weight:600}"
+    ".good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}"
     ".layers{display:flex;flex-wrap:wrap;gap:22px 30px;align-items:flex-start}"
     ".layers figure{max-width:100%}.layers figcaption{margin:0 0 4px}"
     ".layers figcaption b{color:var(--ink)}"
@@ -79,6 +79,12 @@ static const char style[] =
     "@media(max-width:760px){main{padding:26px 18px 40px}h1{font-size:25px}"
     ".tiles{grid-template-columns:1fr 1fr}.tile b{font-size:22px}"
     "th,td{padding-left:16px}}"
+    /* Pictures and the colours that name their curves are turned over together. */
+    "@media screen and (prefers-color-scheme:dark){"
+    ":root{color-scheme:dark;--paper:#0f1318;--ink:#e6e9ed;--soft:#a4aebb;--line:#2c343f;"
+    "--card:#181e26;--good:#4ade80;--bad:#f87171}"
+    "svg{--ink:#111827;--soft:#4b5563}"
+    "svg,.legend i,.chip,.bars div{filter:invert(.94) hue-rotate(180deg)}}"
     "@media print{main{max-width:none}h2{break-after:avoid}figure,.tile{break-inside:avoid}}";
 
 static const runlog *first_optinc(const report *r)

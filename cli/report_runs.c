@@ -128,6 +128,14 @@ static void legend_entry(FILE *page, const report *r, const runlog *run, const c
     fprintf(page, "%s</span>", text);
 }
 
+/* Steps are whole numbers: few of them get a tick each, and no halves. */
+static void step_axis(const plot *p, const report *r)
+{
+    size_t steps = steps_of(r);
+
+    fprintf(p->script, "set xrange [0:%zu]\n%s", steps, steps <= 10 ? "set xtics 1\n" : "");
+}
+
 /* Rings are drawn first and broad, the others over them and narrow, so that curves that fall on
  * each other are both seen. */
 static bool plot_losses(FILE *page, const report *r)
@@ -138,8 +146,8 @@ static bool plot_losses(FILE *page, const report *r)
     for (size_t i = 0; good && i < r->run_count; i++)
         good = write_curves(&p, &r->runs[i], NULL, smoothing_of(r));
     if (good) {
-        fprintf(p.script, "set ylabel 'loss' textcolor rgb '#4b5563'\nset xrange [0:%zu]\nplot ",
-                steps_of(r));
+        step_axis(&p, r);
+        fputs("set ylabel 'loss' textcolor rgb '#4b5563'\nplot ", p.script);
         for (size_t i = 0; i < r->run_count; i++)
             fprintf(p.script, "'%zu.dat' using 1:2 with lines lw 1 lc rgb '#c0%s', ", 2 * i,
                     report_colour(r, &r->runs[i]) + 1);
@@ -164,11 +172,12 @@ static bool plot_differences(FILE *page, const report *r)
     bool good = plot_open(&p);
     size_t file = 0;
 
-    if (good)
-        fprintf(p.script,
-                "set ylabel 'loss, OptINC minus ring' textcolor rgb '#4b5563'\n"
-                "set xrange [0:%zu]\nset xzeroaxis lt 1 lw 1.5 lc rgb '#6b7280'\nplot ",
-                steps_of(r));
+    if (good) {
+        step_axis(&p, r);
+        fputs("set ylabel 'loss, OptINC minus ring' textcolor rgb '#4b5563'\n"
+              "set xzeroaxis lt 1 lw 1.5 lc rgb '#6b7280'\nplot ",
+              p.script);
+    }
     for (size_t i = 0; good && i < r->run_count; i++) {
         const runlog *run = &r->runs[i];
 
@@ -337,12 +346,12 @@ static bool plot_errors(FILE *page, const report *r)
     bool good = plot_open(&p);
     size_t file = 0;
 
-    if (good)
-        fprintf(p.script,
-                "set ylabel 'largest error of a gradient' textcolor rgb '#4b5563' offset -1\n"
-                "set logscale y\nset format y '10^{%%T}'\nset xrange [0:%zu]\nset lmargin 11\n"
-                "plot ",
-                steps_of(r));
+    if (good) {
+        step_axis(&p, r);
+        fputs("set ylabel 'largest error of a gradient' textcolor rgb '#4b5563' offset -1\n"
+              "set logscale y\nset format y '10^{%T}'\nset lmargin 11\nplot ",
+              p.script);
+    }
     for (size_t i = 0; good && i < r->run_count; i++) {
         const runlog *run = &r->runs[i];
         FILE *data;
