@@ -95,8 +95,8 @@ typedef struct pmpi_context {
     oi_mpi_transport transport;
     optinc_collective *collective;
     uint64_t step;
-    float *kept; /* [check_count] inputs, and what came of them */
-    double *exact;
+    float *kept;         /* [check_count] inputs, and what came of them */
+    double *exact;       /* [2][check_count] sums of them, and of their magnitudes */
     float *replay_input; /* all of the call's, where records are wanted */
     size_t replay_capacity;
     /* the worker */
@@ -171,10 +171,13 @@ void pmpi_begin(int provided);
 /* True if a rank has been lost: MPI_Finalize, which waits for it, is then to be guarded. */
 bool pmpi_end(void);
 
-/* Which way a call goes; PMPI_ROUTE_SWITCHED says that *context will take it. `nonblocking`: the
- * context must not wait for other ranks to come into being. */
+/* A nonblocking call must not wait for other ranks; making a persistent reduction may, and its use is
+ * a nonblocking one. */
+typedef enum pmpi_kind { PMPI_BLOCKING, PMPI_NONBLOCKING, PMPI_PERSISTENT } pmpi_kind;
+
+/* Which way a call goes; PMPI_ROUTE_SWITCHED says that *context will take it. */
 pmpi_route pmpi_route_call(const void *sendbuf, const void *recvbuf, uint64_t count,
-                           MPI_Datatype type, MPI_Op op, MPI_Comm comm, bool nonblocking,
+                           MPI_Datatype type, MPI_Op op, MPI_Comm comm, pmpi_kind kind,
                            pmpi_context **context);
 
 /* Counts a call that is not switched. True, and its return code, if it ends here; else it is MPI's. */

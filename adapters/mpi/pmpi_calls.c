@@ -40,7 +40,8 @@ EXPORTED int MPI_Allreduce(const void *sendbuf, void *recvbuf, int count, MPI_Da
 {
     uint64_t elements = count > 0 ? (uint64_t)count : 0;
     pmpi_context *context = NULL;
-    pmpi_route route = pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, false, &context);
+    pmpi_route route =
+        pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, PMPI_BLOCKING, &context);
     int code;
 
     if (route == PMPI_ROUTE_SWITCHED)
@@ -57,7 +58,8 @@ EXPORTED int MPI_Iallreduce(const void *sendbuf, void *recvbuf, int count, MPI_D
 {
     uint64_t elements = count > 0 ? (uint64_t)count : 0;
     pmpi_context *context = NULL;
-    pmpi_route route = pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, true, &context);
+    pmpi_route route =
+        pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, PMPI_NONBLOCKING, &context);
     int code;
 
     if (route == PMPI_ROUTE_SWITCHED)
@@ -74,7 +76,8 @@ EXPORTED int MPI_Allreduce_c(const void *sendbuf, void *recvbuf, MPI_Count count
 {
     uint64_t elements = count > 0 ? (uint64_t)count : 0;
     pmpi_context *context = NULL;
-    pmpi_route route = pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, false, &context);
+    pmpi_route route =
+        pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, PMPI_BLOCKING, &context);
     int code;
 
     if (route == PMPI_ROUTE_SWITCHED)
@@ -91,7 +94,8 @@ EXPORTED int MPI_Iallreduce_c(const void *sendbuf, void *recvbuf, MPI_Count coun
 {
     uint64_t elements = count > 0 ? (uint64_t)count : 0;
     pmpi_context *context = NULL;
-    pmpi_route route = pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, true, &context);
+    pmpi_route route =
+        pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, PMPI_NONBLOCKING, &context);
     int code;
 
     if (route == PMPI_ROUTE_SWITCHED)

@@ -2,6 +2,7 @@
 /* Which way a call goes, the context of a communicator, and the reduction in it. */
 #include "pmpi.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,15 +66,15 @@ static void unlink_context(pmpi_context *c)
     pthread_mutex_unlock(&pmpi.lock);
 }
 
-/* The context's own communicator. A blocking call may wait for the other ranks and takes the way that
- * copies no attributes; a nonblocking one may not wait. */
-static int make_communicator(pmpi_context *c, MPI_Comm comm, bool nonblocking)
+/* The context's own communicator. A call that may wait for the other ranks takes the way that copies
+ * no attributes; a nonblocking one may not wait. */
+static int make_communicator(pmpi_context *c, MPI_Comm comm, pmpi_kind kind)
 {
     pmpi_guard guard;
     MPI_Group group;
     int code;
 
-    if (nonblocking)
+    if (kind == PMPI_NONBLOCKING)
         return PMPI_Comm_idup(comm, &c->own, &c->own_request);
     c->broken = pmpi_meet(comm);
     if (c->broken != OPTINC_OK)
@@ -108,14 +109,14 @@ static void attach(pmpi_context *c, MPI_Comm comm)
         c->broken = OPTINC_ERR_TRANSPORT;
 }
 
-static pmpi_context *make_context(MPI_Comm comm, const optinc_design *design, bool nonblocking)
+static pmpi_context *make_context(MPI_Comm comm, const optinc_design *design, pmpi_kind kind)
 {
     pmpi_context *c = new_context();
 
     if (!c)
         return NULL;
     c->design = design;
-    if (make_communicator(c, comm, nonblocking) != MPI_SUCCESS)
+    if (make_communicator(c, comm, kind) != MPI_SUCCESS)
         c->broken = OPTINC_ERR_TRANSPORT;
     attach(c, comm);
     return c;
@@ -136,14 +137,14 @@ void pmpi_break(MPI_Comm comm, optinc_status status)
 }
 
 /* One thread at a time calls collectives on a communicator, so nobody else looks for its context. */
-static pmpi_context *context_of(MPI_Comm comm, const optinc_design *design, bool nonblocking)
+static pmpi_context *context_of(MPI_Comm comm, const optinc_design *design, pmpi_kind kind)
 {
     pmpi_context *c = NULL;
     int found = 0;
 
     if (PMPI_Comm_get_attr(comm, pmpi.keyval, &c, &found) == MPI_SUCCESS && found)
         return c;
-    return make_context(comm, design, nonblocking);
+    return make_context(comm, design, kind);
 }
 
 static pmpi_route refuse(pmpi_route route)
@@ -152,7 +153,7 @@ static pmpi_route refuse(pmpi_route route)
 }
 
 pmpi_route pmpi_route_call(const void *sendbuf, const void *recvbuf, uint64_t count,
-                           MPI_Datatype type, MPI_Op op, MPI_Comm comm, bool nonblocking,
+                           MPI_Datatype type, MPI_Op op, MPI_Comm comm, pmpi_kind kind,
                            pmpi_context **context)
 {
     int inter = 0, ranks = 0;
@@ -171,12 +172,12 @@ pmpi_route pmpi_route_call(const void *sendbuf, const void *recvbuf, uint64_t co
     PMPI_Comm_size(comm, &ranks);
     if (ranks == 1)
         return PMPI_ROUTE_SINGLE;
-    if (nonblocking && !(pmpi.threads && pmpi.settings.nonblocking))
+    if (kind != PMPI_BLOCKING && !(pmpi.threads && pmpi.settings.nonblocking))
         return refuse(PMPI_ROUTE_NO_THREADS);
     design = design_for(ranks);
     if (!design)
         return refuse(PMPI_ROUTE_PORTS);
-    *context = context_of(comm, design, nonblocking);
+    *context = context_of(comm, design, kind);
     return *context ? PMPI_ROUTE_SWITCHED : PMPI_ROUTE_FAILED;
 }
 
@@ -199,7 +200,7 @@ static optinc_status open_context(pmpi_context *c)
             return status;
     }
     c->kept = calloc(s->check_count + 1, sizeof *c->kept);
-    c->exact = calloc(s->check_count + 1, sizeof *c->exact);
+    c->exact = calloc(2 * s->check_count + 1, sizeof *c->exact);
     c->has_transport = true;
     status = oi_mpi_transport_open(&c->transport, c->own, &transport_options, &report_errors);
     if (status != OPTINC_OK)
@@ -226,21 +227,31 @@ static void note_error(double error, double bound)
     pthread_mutex_unlock(&counts->lock);
 }
 
-/* Compares with sums in double. Sums that are not finite have no error to speak of. What rounding to
- * double and float can do beside the bound is a few ulp of the sum. */
+/* A sum that is not finite has no error to speak of, nor one whose terms are so large that adding them
+ * in some order leaves the range of a float. */
+static bool has_error(double magnitude, double bound)
+{
+    return magnitude + bound < (1 - 1e-6) * (double)FLT_MAX;
+}
+
+/* Compares with sums in double. What rounding to double and float can do beside the bound is a few ulp
+ * of the sum. */
 static optinc_status compare(pmpi_context *c, const float *output, size_t count, size_t checks,
                              double bound)
 {
+    double *exact = c->exact, *magnitude = c->exact + checks;
+    pmpi_failure failure = {.count = count, .bound = bound};
     MPI_Request request;
     optinc_status status;
     uint64_t compared = 0;
-    pmpi_failure failure = {.count = count, .bound = bound};
     bool failed = false;
 
-    for (size_t i = 0; i < checks; i++)
-        c->exact[i] = (double)c->kept[i];
-    if (PMPI_Iallreduce(MPI_IN_PLACE, c->exact, (int)checks, MPI_DOUBLE, MPI_SUM, c->transport.comm,
-                        &request) != MPI_SUCCESS)
+    for (size_t i = 0; i < checks; i++) {
+        exact[i] = (double)c->kept[i];
+        magnitude[i] = fabs(exact[i]);
+    }
+    if (PMPI_Iallreduce(MPI_IN_PLACE, exact, 2 * (int)checks, MPI_DOUBLE, MPI_SUM,
+                        c->transport.comm, &request) != MPI_SUCCESS)
         return OPTINC_ERR_TRANSPORT;
     status = pmpi_wait(&request);
     if (status != OPTINC_OK)
@@ -248,17 +259,18 @@ static optinc_status compare(pmpi_context *c, const float *output, size_t count,
     for (size_t i = 0; i < checks; i++) {
         size_t element = checked_index(c, count, checks, i);
         double result = (double)output[element];
-        double error = fabs(result - c->exact[i]);
+        double error = fabs(result - exact[i]);
 
-        if (!isfinite(c->exact[i]) || !isfinite(result))
+        if (!has_error(magnitude[i], bound))
             continue;
         compared++;
-        note_error(error, bound);
-        if (error <= bound + 1e-6 * fabs(c->exact[i]) || failed)
+        if (isfinite(result))
+            note_error(error, bound);
+        if (error <= bound + 1e-6 * fabs(exact[i]) || failed)
             continue;
         failed = true;
         failure.element = element;
-        failure.expected = c->exact[i];
+        failure.expected = exact[i];
         failure.result = result;
     }
     atomic_fetch_add(&pmpi.counts.checked, compared);
@@ -301,6 +313,8 @@ void pmpi_context_close(pmpi_context *c, bool free_communicator)
     optinc_collective_destroy(&c->collective);
     if (free_communicator && c->has_transport)
         oi_mpi_transport_close(&c->transport);
+    else if (free_communicator && c->own != MPI_COMM_NULL && c->own_request == MPI_REQUEST_NULL)
+        PMPI_Comm_free(&c->own); /* a persistent reduction's that was never started */
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->changed);
     free(c->kept);

@@ -87,7 +87,8 @@ static int init(const void *sendbuf, void *recvbuf, MPI_Count count, MPI_Datatyp
 {
     uint64_t elements = count > 0 ? (uint64_t)count : 0;
     pmpi_context *context = NULL;
-    pmpi_route route = pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, true, &context);
+    pmpi_route route =
+        pmpi_route_call(sendbuf, recvbuf, elements, type, op, comm, PMPI_PERSISTENT, &context);
     int code;
 
     if (route != PMPI_ROUTE_SWITCHED && pmpi_ends_here(route, elements, comm, &code))

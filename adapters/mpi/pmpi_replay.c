@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,6 +74,14 @@ static bool finish_part(FILE *file, bool written, const char *part, const char *
     return false;
 }
 
+/* JSON has no number that is not finite. */
+static json_t *number_or_text(double value)
+{
+    if (isfinite(value))
+        return json_real(value);
+    return json_string(isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
+}
+
 static json_t *describe(const pmpi_context *c, const pmpi_failure *failure, const char *input)
 {
     const pmpi_settings *s = &pmpi.settings;
@@ -87,7 +96,7 @@ static json_t *describe(const pmpi_context *c, const pmpi_failure *failure, cons
              " --seed %" PRIu64 " --step %" PRIu64 " -o sum.npy RANK0.npy ... RANK%" PRIu32 ".npy",
              s->stochastic ? "stochastic" : "nearest", s->block_size, s->seed, c->step, ranks - 1);
     return json_pack(
-        "{s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:f, s:f, "
+        "{s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:f, s:o, "
         "s:f, s:s}",
         "version", optinc_version(), "design_checksum", design, "ports",
         (json_int_t)optinc_design_ports(c->design), "bits",
@@ -96,8 +105,8 @@ static json_t *describe(const pmpi_context *c, const pmpi_failure *failure, cons
         (json_int_t)s->seed, "operation", "sum", "ranks", (json_int_t)ranks, "rank",
         (json_int_t)c->transport.interface.rank, "step", (json_int_t)c->step, "count",
         (json_int_t)failure->count, "input", input, "input_fnv1a", inputs, "element",
-        (json_int_t)failure->element, "expected", failure->expected, "result", failure->result,
-        "bound", failure->bound, "replay", command);
+        (json_int_t)failure->element, "expected", failure->expected, "result",
+        number_or_text(failure->result), "bound", failure->bound, "replay", command);
 }
 
 static bool write_record(const pmpi_context *c, const pmpi_failure *failure, const char *stem)
@@ -123,18 +132,36 @@ static bool write_record(const pmpi_context *c, const pmpi_failure *failure, con
     return finish_part(file, written, part, path);
 }
 
+/* Two communicators may fail in the same step: the second one's files get a number. */
+static bool choose_stem(const pmpi_context *c, char *stem, size_t size)
+{
+    char path[PATH_SIZE];
+    int world = 0, length;
+
+    PMPI_Comm_rank(MPI_COMM_WORLD, &world);
+    length =
+        snprintf(stem, size, "%s/optinc-%ld-world%d-step%" PRIu64 "-rank%" PRIu32,
+                 pmpi.settings.replay, (long)getpid(), world, c->step, c->transport.interface.rank);
+    for (int i = 2; length > 0 && (size_t)length + 16 < size; i++) {
+        snprintf(path, sizeof path, "%s.json", stem);
+        if (access(path, F_OK) != 0)
+            return true;
+        snprintf(stem + length, size - (size_t)length, "-%d", i);
+    }
+    return false;
+}
+
 void pmpi_replay_write(const pmpi_context *c, const pmpi_failure *failure)
 {
     char stem[PATH_SIZE - 16];
-    int world = 0;
+    bool written;
 
     if (!pmpi.settings.replay)
         return;
-    PMPI_Comm_rank(MPI_COMM_WORLD, &world);
-    if (snprintf(stem, sizeof stem, "%s/optinc-%ld-world%d-step%" PRIu64 "-rank%" PRIu32,
-                 pmpi.settings.replay, (long)getpid(), world, c->step,
-                 c->transport.interface.rank) < (int)sizeof stem &&
-        write_record(c, failure, stem))
+    pthread_mutex_lock(&pmpi.lock); /* threads of communicators choose their names in turn */
+    written = choose_stem(c, stem, sizeof stem) && write_record(c, failure, stem);
+    pthread_mutex_unlock(&pmpi.lock);
+    if (written)
         fprintf(stderr, "optinc: the self-check failed: %s.json says how to replay it\n", stem);
     else
         fprintf(stderr, "optinc: no replay record could be written to OPTINC_REPLAY=%s\n",

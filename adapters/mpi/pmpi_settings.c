@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* strtod_l */
 #include "pmpi.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <math.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A larger limit, which nobody waits for, would pass what the C library's clocks can hold. */
+#define SECONDS_MAX 1e9
 
 static bool complain(const char *name, const char *value, const char *expected)
 {
@@ -24,7 +29,7 @@ static bool read_number(const char *name, uint64_t most, uint64_t *number)
         return true;
     errno = 0;
     value = strtoull(text, &end, 10);
-    if (errno || *end || *text == '-' || value > most) {
+    if (errno || *end || !isdigit((unsigned char)*text) || value > most) {
         fprintf(stderr, "optinc: %s=%s: expected a number up to %llu\n", name, text,
                 (unsigned long long)most);
         return false;
@@ -48,6 +53,25 @@ static bool read_choice(const char *name, const char *no, const char *yes, bool 
     return complain(name, text, expected);
 }
 
+static bool read_block_size(const char *name, uint64_t *elements)
+{
+    if (!read_number(name, 65536, elements))
+        return false;
+    if (*elements > 0 && *elements % 4 == 0)
+        return true;
+    return complain(name, getenv(name), "a multiple of 4 from 4 to 65536");
+}
+
+/* The decimal mark of strtod is the program's. */
+static double number_with_point(const char *text, char **end)
+{
+    locale_t point = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    double value = strtod_l(text, end, point);
+
+    freelocale(point);
+    return value;
+}
+
 static bool read_seconds(const char *name, double *seconds)
 {
     const char *text = getenv(name);
@@ -56,9 +80,9 @@ static bool read_seconds(const char *name, double *seconds)
 
     if (!text || !*text)
         return true;
-    value = strtod(text, &end);
-    if (*end || !(value >= 0) || !isfinite(value))
-        return complain(name, text, "seconds, 0 for no limit");
+    value = number_with_point(text, &end);
+    if (*end || !(value >= 0 && value <= SECONDS_MAX))
+        return complain(name, text, "seconds up to 1e9, 0 for no limit");
     *seconds = value;
     return true;
 }
@@ -87,7 +111,7 @@ bool pmpi_settings_read(pmpi_settings *s)
     };
     return read_number("OPTINC_BITS", 32, &s->bits) &&
            read_number("OPTINC_MIN_BYTES", UINT64_MAX, &s->bytes_min) &&
-           read_number("OPTINC_BLOCK_SIZE", 65536, &s->block_size) &&
+           read_block_size("OPTINC_BLOCK_SIZE", &s->block_size) &&
            read_number("OPTINC_CHUNK", SIZE_MAX / 16, &s->chunk_elements) &&
            read_number("OPTINC_PIECE", INT32_MAX, &s->piece_bytes) &&
            read_number("OPTINC_THREADS", 1024, &s->thread_count) &&
@@ -114,7 +138,8 @@ uint64_t pmpi_settings_hash(const pmpi_settings *s)
     const uint64_t values[] = {
         s->bits,        s->bytes_min,           s->block_size,  s->chunk_elements,
         s->seed,        s->stochastic,          s->fail,        s->nonblocking,
-        s->check_count, s->timeout_seconds > 0, s->piece_bytes, s->designs != NULL};
+        s->check_count, s->timeout_seconds > 0, s->piece_bytes, s->designs != NULL,
+        s->table};
     uint64_t hash = 0xcbf29ce484222325u;
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)

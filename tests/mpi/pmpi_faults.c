@@ -9,7 +9,8 @@
  *   kill         the last rank dies
  *   finalize     the last rank stops; the others go on to MPI_Finalize, which waits for it
  *   create       the last rank stops in its first call (tests/mpi/stop_in_create.c); the others end
- *   spoil        nobody goes wrong but the switch (tests/mpi/spoil.c) */
+ *   spoil        nobody goes wrong but the switch (tests/mpi/spoil.c), on two communicators */
+#include <locale.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,18 @@
 #define COUNT 4096
 
 static float x[COUNT], y[COUNT];
+
+/* A second communicator's first step, in which the switch goes wrong as well. */
+static int reduce_on_copy(void)
+{
+    MPI_Comm copy;
+    int code;
+
+    MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+    code = MPI_Allreduce(x, y, COUNT, MPI_FLOAT, MPI_SUM, copy);
+    MPI_Comm_free(&copy);
+    return code;
+}
 
 static int reduce(int count)
 {
@@ -65,6 +78,10 @@ int main(int argc, char **argv)
     int rank, size, code, process_id = (int)getpid();
     MPI_Status status;
 
+    if (!setlocale(LC_ALL, "")) {
+        fprintf(stderr, "no such locale\n");
+        return 3;
+    }
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -79,6 +96,8 @@ int main(int argc, char **argv)
     else if (rank == 0)
         MPI_Recv(&process_id, 1, MPI_INT, size - 1, 0, MPI_COMM_WORLD, &status);
     code = rank == size - 1 ? go_wrong(mode) : reduce(COUNT);
+    if (strcmp(mode, "spoil") == 0 && reduce_on_copy() == MPI_SUCCESS)
+        code = MPI_SUCCESS;
     if (strcmp(mode, "finalize") == 0) {
         MPI_Finalize();
         return 0;

@@ -221,6 +221,50 @@ static void progresses_alone(void)
 }
 
 #if MPI_VERSION >= 4
+static int copies, deletions;
+
+static int copy_attribute(MPI_Comm comm, int keyval, void *extra, void *in, void *out, int *flag)
+{
+    (void)comm;
+    (void)keyval;
+    (void)extra;
+    *(void **)out = in;
+    *flag = 1;
+    copies++;
+    return MPI_SUCCESS;
+}
+
+static int delete_attribute(MPI_Comm comm, int keyval, void *attribute, void *extra)
+{
+    (void)comm;
+    (void)keyval;
+    (void)attribute;
+    (void)extra;
+    deletions++;
+    return MPI_SUCCESS;
+}
+
+/* Nothing is left of a communicator whose persistent reduction was never started, and none of its
+ * attributes has been copied. */
+static void never_started(void)
+{
+    float *x = filled(MPI_COMM_WORLD);
+    MPI_Request request;
+    MPI_Comm comm;
+    int keyval;
+
+    MPI_Comm_create_keyval(copy_attribute, delete_attribute, &keyval, NULL);
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    MPI_Comm_set_attr(comm, keyval, &keyval);
+    CHECK(MPI_Allreduce_init(MPI_IN_PLACE, x, COUNT, MPI_FLOAT, MPI_SUM, comm, MPI_INFO_NULL,
+                             &request) == MPI_SUCCESS);
+    CHECK(MPI_Request_free(&request) == MPI_SUCCESS);
+    CHECK(MPI_Comm_free(&comm) == MPI_SUCCESS);
+    CHECK(copies == 0 && deletions == 1);
+    MPI_Comm_free_keyval(&keyval);
+    free(x);
+}
+
 static void persistent(void)
 {
     float *x = filled(MPI_COMM_WORLD), *y = malloc(COUNT * sizeof *y);
@@ -291,6 +335,7 @@ int main(int argc, char **argv)
     progresses_alone();
 #if MPI_VERSION >= 4
     persistent();
+    never_started();
 #endif
     if (provided == MPI_THREAD_MULTIPLE)
         threads();
