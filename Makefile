@@ -47,12 +47,12 @@ coverage: setup-apt setup-lint ## line coverage of the C code by the C tests, by
 	scripts/coverage build/coverage
 
 valgrind: setup-apt setup-lint ## the C tests of the libraries under valgrind
-	cmake --preset debug >/dev/null
-	cmake --build --preset debug
-	scripts/valgrind build/debug
+	cmake --preset valgrind >/dev/null
+	cmake --build --preset valgrind
+	scripts/valgrind build/valgrind
 
 clean: ## removes what was built, the virtual environment excepted
-	rm -rf build/release build/debug build/clang build/asan build/tsan build/fuzz build/coverage build/demo
+	rm -rf build/release build/debug build/clang build/asan build/tsan build/fuzz build/coverage build/valgrind build/demo
 
 setup-apt:
 	@scripts/setup apt
