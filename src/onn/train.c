@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "onn/crew.h"
 #include "onn/train_internal.h"
 
 double oi_train_clock(clockid_t id)
@@ -38,7 +39,11 @@ static optinc_status workers_create(oi_trainer *trainer)
     const oi_train_plan *plan = trainer->plan;
     size_t area = (size_t)plan->block_side_max * plan->block_side_max;
     size_t side = plan->side_max < plan->block_side_max ? plan->block_side_max : plan->side_max;
+    optinc_status status;
 
+    status = oi_crew_create(plan->thread_count, trainer->log, &trainer->crew);
+    if (status)
+        return status;
     trainer->workers = oi_allocate(plan->thread_count, sizeof *trainer->workers);
     if (!trainer->workers)
         return OPTINC_ERR_OUT_OF_MEMORY;
@@ -59,6 +64,7 @@ static optinc_status workers_create(oi_trainer *trainer)
 
 void oi_trainer_destroy(oi_trainer *trainer)
 {
+    oi_crew_free(trainer->crew);
     workers_destroy(trainer);
     oi_free(trainer->order);
     oi_free(trainer->order_error);

@@ -160,6 +160,7 @@ typedef struct oi_trainer {
     bool *contributes; /* [chunk_count] the chunk's gradient is not empty */
     oi_train_tally *tallies;
     oi_train_worker *workers; /* [thread_count] */
+    struct oi_crew *crew;     /* of thread_count */
     uint64_t *order;          /* [epoch_cases] */
     float *order_error;       /* [epoch_cases] when last seen, < 0: not seen; NULL: not kept */
     uint64_t order_count;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The training loop: epochs of steps, evaluation, rollback, checkpoints. */
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "onn/crew.h"
 #include "onn/train_internal.h"
 
 #define ROLLBACKS_MAX 8u
@@ -68,45 +68,65 @@ static optinc_status project(const oi_trainer *trainer)
     return status;
 }
 
+/* A batch, or a stretch of an evaluation. */
+typedef struct train_round {
+    oi_trainer *trainer;
+    uint64_t first;
+    uint64_t count; /* cases of a batch; of an evaluation, all of it */
+    oi_train_loss loss;
+    oi_adam adam;
+} train_round;
+
+static void learn_chunk(void *user, uint32_t index, uint32_t thread)
+{
+    const train_round *batch = user;
+    oi_trainer *trainer = batch->trainer;
+    oi_train_worker *worker = &trainer->workers[thread];
+    uint32_t at = index * OI_TRAIN_CHUNK;
+    uint32_t size = at >= batch->count ? 0 : (uint32_t)batch->count - at;
+    const uint64_t *cases = trainer->order + batch->first + at;
+
+    size = size < OI_TRAIN_CHUNK ? size : OI_TRAIN_CHUNK;
+    trainer->tallies[index] = empty_tally();
+    trainer->contributes[index] = false;
+    if (size == 0)
+        return;
+    oi_train_forward(trainer, worker, cases, size, trainer->state.step, at);
+    trainer->contributes[index] =
+        oi_train_backward(trainer, worker, cases, size, &batch->loss,
+                          trainer->gradient + (size_t)index * trainer->plan->gradient_count,
+                          &trainer->tallies[index]);
+}
+
+static void update(void *user, uint32_t index, uint32_t thread)
+{
+    const train_round *batch = user;
+    oi_trainer *trainer = batch->trainer;
+
+    oi_train_update(trainer, &trainer->workers[thread], &trainer->plan->tasks[index], &batch->adam);
+}
+
 /* One batch; its tally is added to `sum`. */
 static void step(oi_trainer *trainer, uint64_t first, uint32_t count, double epoch,
                  oi_train_tally *sum)
 {
     const oi_train_plan *plan = trainer->plan;
     const optinc_train_options *options = &plan->options;
-    oi_train_loss loss = {.squared = trainer->state.epoch < options->squared_epochs,
-                          .margin = options->margin,
-                          .wrong_weight = options->wrong_weight};
     uint64_t number = ++trainer->state.step;
-    oi_adam adam = oi_adam_at(oi_rate_at(options, epoch) * trainer->state.rate_factor, number);
+    train_round batch = {
+        .trainer = trainer,
+        .first = first,
+        .count = count,
+        .loss = {.squared = trainer->state.epoch < options->squared_epochs,
+                 .margin = options->margin,
+                 .wrong_weight = options->wrong_weight},
+        .adam = oi_adam_at(oi_rate_at(options, epoch) * trainer->state.rate_factor, number)};
 
     if (options->phase_noise_rad > 0.0)
         for (uint32_t i = 0; i < plan->layer_count; i++)
             oi_noise_phases(trainer, &trainer->workers[0], i, number);
-#pragma omp parallel num_threads(plan->thread_count)
-    {
-        oi_train_worker *worker = &trainer->workers[omp_get_thread_num()];
-
-#pragma omp for schedule(dynamic, 1)
-        for (uint32_t i = 0; i < plan->chunk_count; i++) {
-            uint32_t at = i * OI_TRAIN_CHUNK;
-            uint32_t size = at >= count ? 0 : count - at;
-            const uint64_t *cases = trainer->order + first + at;
-
-            size = size < OI_TRAIN_CHUNK ? size : OI_TRAIN_CHUNK;
-            trainer->tallies[i] = empty_tally();
-            trainer->contributes[i] = false;
-            if (size == 0)
-                continue;
-            oi_train_forward(trainer, worker, cases, size, number, at);
-            trainer->contributes[i] = oi_train_backward(
-                trainer, worker, cases, size, &loss,
-                trainer->gradient + (size_t)i * plan->gradient_count, &trainer->tallies[i]);
-        }
-#pragma omp for schedule(dynamic, 1)
-        for (uint32_t i = 0; i < plan->task_count; i++)
-            oi_train_update(trainer, worker, &plan->tasks[i], &adam);
-    }
+    oi_crew_run(trainer->crew, plan->chunk_count, learn_chunk, &batch);
+    oi_crew_run(trainer->crew, plan->task_count, update, &batch);
     for (uint32_t i = 0; i < plan->chunk_count; i++)
         oi_train_tally_add(sum, &trainer->tallies[i]);
 }
@@ -133,32 +153,37 @@ static optinc_status run_epoch(oi_trainer *trainer, oi_train_tally *sum)
     return status;
 }
 
+static void judge_chunk(void *user, uint32_t index, uint32_t thread)
+{
+    const train_round *stretch = user;
+    oi_trainer *trainer = stretch->trainer;
+    oi_train_worker *worker = &trainer->workers[thread];
+    uint64_t at = stretch->first + (uint64_t)index * OI_TRAIN_CHUNK;
+    uint64_t all[OI_TRAIN_CHUNK];
+    const uint64_t *cases = trainer->plan->sampled ? trainer->order + at : all;
+    uint32_t size = 0;
+
+    for (; size < OI_TRAIN_CHUNK && at + size < stretch->count; size++)
+        all[size] = at + size;
+    trainer->tallies[index] = empty_tally();
+    if (size > 0) {
+        oi_train_forward(trainer, worker, cases, size, 0, 0);
+        oi_train_judge(trainer, worker, cases, size, &trainer->tallies[index]);
+    }
+}
+
 /* All cases of the data set (of the epoch's sample) with the weights as they are, no noise. */
 static void evaluate(oi_trainer *trainer, oi_train_tally *sum)
 {
     const oi_train_plan *plan = trainer->plan;
-    uint64_t count = plan->sampled ? trainer->order_count : plan->case_count;
-    uint64_t stride = (uint64_t)plan->chunk_count * OI_TRAIN_CHUNK;
+    train_round stretch = {.trainer = trainer,
+                           .count = plan->sampled ? trainer->order_count : plan->case_count};
 
     renew_weights(trainer);
     *sum = empty_tally();
-    for (uint64_t first = 0; first < count; first += stride) {
-#pragma omp parallel for schedule(dynamic, 1) num_threads(plan->thread_count)
-        for (uint32_t i = 0; i < plan->chunk_count; i++) {
-            oi_train_worker *worker = &trainer->workers[omp_get_thread_num()];
-            uint64_t at = first + (uint64_t)i * OI_TRAIN_CHUNK;
-            uint64_t all[OI_TRAIN_CHUNK];
-            const uint64_t *cases = plan->sampled ? trainer->order + at : all;
-            uint32_t size = 0;
-
-            for (; size < OI_TRAIN_CHUNK && at + size < count; size++)
-                all[size] = at + size;
-            trainer->tallies[i] = empty_tally();
-            if (size > 0) {
-                oi_train_forward(trainer, worker, cases, size, 0, 0);
-                oi_train_judge(trainer, worker, cases, size, &trainer->tallies[i]);
-            }
-        }
+    for (; stretch.first < stretch.count;
+         stretch.first += (uint64_t)plan->chunk_count * OI_TRAIN_CHUNK) {
+        oi_crew_run(trainer->crew, plan->chunk_count, judge_chunk, &stretch);
         for (uint32_t i = 0; i < plan->chunk_count; i++)
             oi_train_tally_add(sum, &trainer->tallies[i]);
     }
