@@ -8,13 +8,10 @@ is wrong after each tenth epoch: a CSV and a picture.
 A CSV that is there is drawn and not made again; else three CPU minutes.
 """
 
-import argparse
-import csv
-import pathlib
 import subprocess
 import tempfile
 
-from training_variants import follow
+from training_variants import arguments_of, follow, rows_of
 
 BITS16 = ["--servers", "4", "--bits", "16", "--structure", "8" + 8 * "-64" + "-8", "--batch", "512",
           "--squared-epochs", "100", "--epochs", "500", "--learning-rate", "0.01", "--epoch-cases",
@@ -35,7 +32,7 @@ STYLES = {"carries": ("#d55e00", 7), "outputs": ("#0072b2", 5),
 NONE = 1e-3  # where 0 % stands on a logarithmic axis
 
 
-def make(path, program):
+def make(program):
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for panel, name, options in CURVES:
@@ -43,10 +40,7 @@ def make(path, program):
             rows += [(panel, name, epoch, wrong) for epoch, wrong, _ in points]
             print(f"{panel}, {name}: {design['errors']} wrong of {design['cases']}, "
                   f"{design['training']['cpu_seconds']:.1f} CPU s", flush=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["panel", "curve", "epoch", "wrong"])
-        writer.writerows(rows)
+    return rows
 
 
 def picture(path, rows):
@@ -78,16 +72,9 @@ set key bottom left samplen 2
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program", help="optinc")
-    parser.add_argument("csv", type=pathlib.Path, help="made unless it is there")
-    parser.add_argument("--picture", help="SVG to draw; default none")
-    arguments = parser.parse_args()
-    if not arguments.csv.exists():
-        make(arguments.csv, arguments.program)
-    with arguments.csv.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    arguments = arguments_of(__doc__).parse_args()
+    rows = rows_of(arguments.csv, ["panel", "curve", "epoch", "wrong"],
+                   lambda: make(arguments.program))
     if arguments.picture:
         picture(arguments.picture, rows)
 

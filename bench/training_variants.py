@@ -35,6 +35,26 @@ STYLES = [("#d55e00", 7), ("#009e73", 5), ("#56b4e9", 9), ("#000000", 6), ("#e69
 LINE = re.compile(r"^epoch (\d+) of \d+, accuracy [\d.]+, (\d+) wrong.*, margin (-?[\d.]+),")
 
 
+def arguments_of(description):
+    """A parser with what a script of this kind takes at least."""
+    parser = argparse.ArgumentParser(description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", help="optinc")
+    parser.add_argument("csv", type=pathlib.Path, help="made unless it is there")
+    parser.add_argument("--picture", help="SVG to draw; default none")
+    return parser
+
+
+def rows_of(path, header, make):
+    """The rows of the CSV; if it is not there, of those that make() returns, which it then holds."""
+    if not path.exists():
+        made = make()
+        with path.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([header, *made])
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def follow(program, options, path):
     """[(epoch, wrong, margin)] of a training with these options, and the JSON of the design."""
     done = subprocess.run(
@@ -64,10 +84,7 @@ def make(arguments):
                          f"{design['training']['cpu_seconds']:.1f}"))
             assert points[-1][0] == arguments.epochs
             print(f"{name}: best {design['errors']} wrong", flush=True)
-    with arguments.csv.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["variant", "seed", "epoch", "wrong", "margin", "cpu_seconds"])
-        writer.writerows(rows)
+    return rows
 
 
 def picture(path, curves):
@@ -92,20 +109,14 @@ plot {plots}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program", help="optinc")
-    parser.add_argument("csv", type=pathlib.Path, help="made unless it is there")
-    parser.add_argument("--picture", help="SVG to draw; default none")
+    parser = arguments_of(__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the trainings; default %(default)s")
     parser.add_argument("--epochs", type=int, default=120, help="of each; default %(default)s")
     parser.add_argument("--jobs", type=int, default=1,
                         help="trainings at a time, a thread each; default %(default)s")
     arguments = parser.parse_args()
-    if not arguments.csv.exists():
-        make(arguments)
-    with arguments.csv.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(arguments.csv, ["variant", "seed", "epoch", "wrong", "margin", "cpu_seconds"],
+                   lambda: make(arguments))
     curves, epochs = [], [10, 30, 60, 90, 120]
     print("| variant | " + " | ".join(f"after epoch {e}" for e in epochs) + " | CPU s |")
     print("|" + " --- |" * (len(epochs) + 2))
