@@ -140,6 +140,30 @@ static int serve(job *j, const char *collective, const optinc_log *log, size_t c
     return wrong == 0 ? 0 : 1;
 }
 
+/* SimGrid keeps --help for itself, so this is said where no arguments are right. */
+static const char usage[] =
+    "usage: optinc_simgrid DESIGN optinc|ring|mpi|optical ELEMENTS [CHUNK]\n"
+    "\n"
+    "One all-reduce of ELEMENTS float32 on a simulated cluster, with values, checked on every "
+    "rank: a\n"
+    "JSON object with the simulated seconds (time_s) and the number of wrong elements (wrong). Run "
+    "by\n"
+    "SimGrid's smpirun; adapters/simgrid/simulate does so for whole tables.\n"
+    "\n"
+    "  DESIGN    a design file with a port for each server, at most 24 bits\n"
+    "  optinc    the library's own all-reduce, each rank the switch for its share\n"
+    "  ring      the library's float ring\n"
+    "  mpi       the simulator's MPI_Allreduce\n"
+    "  optical   the last rank is the optical switch, the others its servers\n"
+    "  CHUNK     elements that are under way together; default the library's, optical: all\n"
+    "\n"
+    "Example:\n"
+    "  optinc design --servers 4 --bits 8 --method constructed -o switch.safetensors\n"
+    "  adapters/simgrid/make_platform optical 4 -o star.xml\n"
+    "  smpirun -np 5 -platform star.xml -hostfile star.hosts --cfg=smpi/simulate-computation:no "
+    "\\\n"
+    "      build/release/bin/optinc_simgrid switch.safetensors optical 100000 25600\n";
+
 static bool known(const char *collective)
 {
     return strcmp(collective, "optinc") == 0 || strcmp(collective, "ring") == 0 ||
@@ -171,8 +195,7 @@ int main(int argc, char **argv)
     if (argc < 4 || argc > 5 || !known(argv[2]) || atoll(argv[3]) < 0 ||
         (argc == 5 && atoll(argv[4]) <= 0)) {
         if (rank == 0)
-            fprintf(stderr,
-                    "usage: optinc_simgrid DESIGN optinc|ring|mpi|optical ELEMENTS [CHUNK]\n");
+            fputs(usage, stderr);
         goto end;
     }
     design = share_design(argv[1], rank, &log);

@@ -86,6 +86,17 @@ class Platforms(unittest.TestCase):
         self.assertEqual((row["topology"], row["row"], row["modelled_s"], row["wrong"]), ("platform", "", "", "0"))
         self.assertGreater(float(row["simulated_s"]), 30 * 1e-6)  # 30 steps of two links or more
 
+    def test_help(self):
+        for name in ("simulate", "make_platform"):
+            done = subprocess.run([ADAPTER / name, "--help"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, rf"(?m)^    adapters/simgrid/{name} \S")
+        self.assertEqual(self.make("optical", 2).returncode, 0)
+        done = subprocess.run(["smpirun", "-np", "2", "-platform", self.path, "-hostfile", self.path.with_suffix(".hosts"),
+                               BUILD / "bin/optinc_simgrid"], capture_output=True, text=True)
+        self.assertIn("usage: optinc_simgrid DESIGN", done.stderr)
+        self.assertIn("\nExample:\n", done.stderr)
+
     def test_simulate_refuses(self):
         broken = self.path.with_name("broken.xml")
         broken.write_text("<platform version='4.1'><zone id='c'")
