@@ -120,29 +120,45 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Adds median, best and the rates to a line of the ranks; false if it is not such a line. */
-static bool complete(json_t *row, double *median)
+/* What a line of the ranks lacks; NULL if it has all that is read of it. */
+static const char *fault_of(const json_t *row)
 {
-    double times[TIMES_MAX], bytes = json_number_value(json_object_get(row, "bytes"));
+    const json_t *times = json_object_get(row, "times_s");
+    size_t count = json_array_size(times);
+
+    if (!json_is_string(json_object_get(row, "contender")))
+        return "contender: expected a text";
+    if (!(json_number_value(json_object_get(row, "bytes")) > 0))
+        return "bytes: expected a number above 0";
+    if (!(json_number_value(json_object_get(row, "ranks")) >= 1))
+        return "ranks: expected a number of at least 1";
+    if (count < 1 || count > TIMES_MAX)
+        return "times_s: expected 1 to 1001 times";
+    for (size_t i = 0; i < count; i++)
+        if (!(json_number_value(json_array_get(times, i)) > 0))
+            return "times_s: expected numbers above 0";
+    return NULL;
+}
+
+/* Adds median, best and the rates to a line of the ranks; returns the median. */
+static double complete(json_t *row)
+{
+    double times[TIMES_MAX], bytes = json_number_value(json_object_get(row, "bytes")), median;
     double ranks = json_number_value(json_object_get(row, "ranks"));
     const json_t *found = json_object_get(row, "times_s");
     size_t count = json_array_size(found);
 
-    if (count < 1 || count > TIMES_MAX || !(bytes > 0) || !(ranks >= 1))
-        return false;
     for (size_t i = 0; i < count; i++)
         times[i] = json_number_value(json_array_get(found, i));
     qsort(times, count, sizeof *times, compare);
-    *median = count % 2 ? times[count / 2] : 0.5 * (times[count / 2 - 1] + times[count / 2]);
-    if (!(*median > 0))
-        return false;
+    median = count % 2 ? times[count / 2] : 0.5 * (times[count / 2 - 1] + times[count / 2]);
     cli_json_set(row, "count", json_integer((json_int_t)(bytes / 4)));
-    cli_json_set(row, "time_s", cli_json_number(*median));
+    cli_json_set(row, "time_s", cli_json_number(median));
     cli_json_set(row, "best_s", cli_json_number(times[0]));
-    cli_json_set(row, "algbw_gbps", cli_json_number(1e-9 * bytes / *median));
+    cli_json_set(row, "algbw_gbps", cli_json_number(1e-9 * bytes / median));
     cli_json_set(row, "busbw_gbps",
-                 cli_json_number(1e-9 * bytes / *median * 2.0 * (ranks - 1.0) / ranks));
-    return true;
+                 cli_json_number(1e-9 * bytes / median * 2.0 * (ranks - 1.0) / ranks));
+    return median;
 }
 
 static void print_head(void)
@@ -171,21 +187,49 @@ static void print_row(const json_t *row, double ratio)
     fflush(stdout);
 }
 
-/* All lines of JSON; of each size the first is what the others are compared with. */
-static json_t *read_rows(FILE *stream, bool print)
+/* A line of JSON, the ranks' row `number`; NULL, with what is wrong printed, if it is not one. */
+static json_t *read_row(const char *line, size_t number, const char *program)
+{
+    json_error_t error;
+    json_t *row = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+    const char *contender, *fault;
+
+    if (!row) {
+        cli_error("%s: row %zu cannot be read: column %d: %s", program, number, error.column,
+                  error.text);
+        return NULL;
+    }
+    fault = fault_of(row);
+    if (!fault)
+        return row;
+    contender = json_string_value(json_object_get(row, "contender"));
+    cli_error("%s: row %zu%s%s%s cannot be read: %s", program, number, contender ? " (" : "",
+              contender ? contender : "", contender ? ")" : "", fault);
+    json_decref(row);
+    return NULL;
+}
+
+/* All lines of JSON; of each size the first is what the others are compared with. *good: none of
+ * them was unreadable. */
+static json_t *read_rows(FILE *stream, bool print, const char *program, bool *good)
 {
     json_t *rows = json_array();
     char *line = NULL;
-    size_t capacity = 0;
+    size_t capacity = 0, number = 0;
     double bytes = 0, first = 0, median;
 
+    *good = true;
     while (getline(&line, &capacity, stream) > 0) {
-        json_t *row = line[0] == '{' ? json_loads(line, 0, NULL) : NULL;
+        json_t *row;
 
-        if (!row || !json_is_string(json_object_get(row, "contender")) || !complete(row, &median)) {
-            json_decref(row);
+        if (line[0] != '{') /* a launcher's own words */
+            continue;
+        row = read_row(line, ++number, program);
+        if (!row) {
+            *good = false;
             continue;
         }
+        median = complete(row);
         if (json_number_value(json_object_get(row, "bytes")) != bytes) {
             bytes = json_number_value(json_object_get(row, "bytes"));
             first = median;
@@ -246,6 +290,7 @@ static int bench(const bench_request *request)
     json_t *rows, *object;
     FILE *stream = NULL;
     int code = -1;
+    bool good;
     pid_t child;
 
     if (!check_lists(request))
@@ -273,14 +318,18 @@ static int bench(const bench_request *request)
     child = start(words, &stream);
     if (child < 0 || !stream)
         return cli_error("no process for %s", words[0]);
-    rows = read_rows(stream, !request->json);
+    rows = read_rows(stream, !request->json, path, &good);
     fclose(stream);
     if (waitpid(child, &code, 0) != child || !WIFEXITED(code) || WEXITSTATUS(code) != 0 ||
-        json_array_size(rows) == 0) {
+        (good && json_array_size(rows) == 0)) {
         json_decref(rows);
         if (WIFEXITED(code) && WEXITSTATUS(code) == NOT_STARTED)
             return cli_error("--launcher: %s cannot be started", words[0]);
         return cli_error("the ranks failed: %s ... %s", words[0], path);
+    }
+    if (!good) { /* which has been printed */
+        json_decref(rows);
+        return CLI_BAD_INPUT;
     }
     object = json_object();
     cli_json_set(object, "rounds", cli_json_count(request->rounds));

@@ -140,6 +140,8 @@ static optinc_status make_trained(design_request *request, const optinc_cascade 
         cli_error("--level-epochs: expected with a cascade of trained levels alone (--levels)");
         return OPTINC_ERR_UNSUPPORTED;
     }
+    if (request->training.checkpoint && !cli_check_replaceable(request->training.checkpoint))
+        return OPTINC_ERR_UNSUPPORTED; /* what is wrong has been printed */
     status =
         optinc_spec_single(cascade->ports[0], cascade->bits, cascade->variant, &cli_log, &spec);
     if (status != OPTINC_OK)

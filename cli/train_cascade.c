@@ -92,8 +92,10 @@ static bool set_checkpoint(level_training *one, uint32_t level)
         return false;
     }
     one->training.checkpoint = one->checkpoint;
-    one->training.resume = one->training.resume && access(one->checkpoint, F_OK) == 0;
-    return true;
+    /* the first level is trained first; a later one may not have been reached */
+    one->training.resume =
+        one->training.resume && (level == 0 || access(one->checkpoint, F_OK) == 0);
+    return cli_check_replaceable(one->checkpoint);
 }
 
 static bool plan_level(const cli_training *training, const char *level_epochs,

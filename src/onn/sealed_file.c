@@ -46,14 +46,16 @@ void oi_sealed_put_real(oi_sealed_file *file, double number)
     oi_sealed_put(file, &number, sizeof number);
 }
 
-static optinc_status write_new(const char *name, void (*write)(oi_sealed_file *, const void *),
-                               const void *user, const optinc_log *log)
+/* `path`, which the file will get, is what the caller knows it by. */
+static optinc_status write_new(const char *name, const char *path,
+                               void (*write)(oi_sealed_file *, const void *), const void *user,
+                               const optinc_log *log)
 {
     oi_sealed_file file = {.stream = fopen(name, "wb"), .crc = EMPTY_CRC, .good = true};
     uint64_t seal;
 
     if (!file.stream)
-        return oi_fail_errno(log, name, "checkpoint cannot be created");
+        return oi_fail_errno(log, path, "checkpoint cannot be created");
     write(&file, user);
     seal = ~file.crc;
     oi_sealed_put_number(&file, seal);
@@ -62,7 +64,7 @@ static optinc_status write_new(const char *name, void (*write)(oi_sealed_file *,
     if (file.good)
         return OPTINC_OK;
     remove(name);
-    return oi_fail(log, OPTINC_ERR_IO, "checkpoint %s: cannot be written", name);
+    return oi_fail(log, OPTINC_ERR_IO, "checkpoint %s: cannot be written", path);
 }
 
 optinc_status oi_sealed_save(const char *path,
@@ -81,7 +83,7 @@ optinc_status oi_sealed_save(const char *path,
     if (!name)
         return oi_fail(log, OPTINC_ERR_OUT_OF_MEMORY, "checkpoint %s: no memory", path);
     snprintf(name, size, "%s.%ld.new", path, (long)getpid());
-    status = write_new(name, write, user, log);
+    status = write_new(name, path, write, user, log);
     if (!status && rename(name, path) != 0) {
         remove(name);
         status = oi_fail(log, OPTINC_ERR_IO, "checkpoint %s: cannot be replaced", path);

@@ -14,9 +14,9 @@ LINES = """noise of the launcher
 
 
 class Bench(ProgramTest):
-    def ranks(self, code=0):
+    def ranks(self, code=0, lines=LINES):
         script = pathlib.Path(self.path(f"ranks-{code}"))
-        script.write_text(f"#!/bin/sh\necho \"$@\" >\"$0.arguments\"\ncat <<'END'\n{LINES}END\nexit {code}\n")
+        script.write_text(f"#!/bin/sh\necho \"$@\" >\"$0.arguments\"\ncat <<'END'\n{lines}END\nexit {code}\n")
         os.chmod(script, 0o755)
         return str(script)
 
@@ -47,6 +47,24 @@ class Bench(ProgramTest):
             code, _out, err = self.run_program("bench", *arguments)
             self.assertEqual(code, 2, arguments)
             self.assertIn(text, err)
+
+    def test_unreadable_rows(self):
+        good = LINES.splitlines()[1]
+        for row, text in (
+            (good[:40], "row 2 cannot be read: column"),
+            (good.replace('"ranks": 4', '"ranks": 4, "ranks": 5'), "row 2 cannot be read: column"),
+            (good.replace('"contender"', '"name"'), "row 2 cannot be read: contender: expected a text"),
+            (good.replace("4000", "0"), "row 2 (OptINC 8-bit) cannot be read: bytes: expected a number above 0"),
+            (good.replace("4,", '"4",'), "row 2 (OptINC 8-bit) cannot be read: ranks: expected"),
+            (good.replace("0.003", "null"), "row 2 (OptINC 8-bit) cannot be read: times_s: expected numbers"),
+            (good[:-len("[0.003, 0.001, 0.002]}")] + "[]}", "times_s: expected 1 to 1001 times"),
+        ):
+            program = self.ranks(lines=f"{LINES.splitlines()[2]}\n{row}\n{good}\n")
+            code, out, err = self.run_program("bench", "--launcher", "env", "--program", program)
+            self.assertEqual(code, 2, row)
+            self.assertIn(f"optinc bench: {program}: ", err)
+            self.assertIn(text, err)
+            self.assertEqual(len([line for line in out.splitlines() if not line.startswith("#")]), 2)
 
     @unittest.skipIf(os.geteuid(), "about root")
     def test_root_has_to_ask(self):

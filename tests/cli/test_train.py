@@ -127,6 +127,8 @@ class Train(ProgramTest):
         bad("--merge", 3, says=["3 digits merged"])
         bad("--resume", says=["without --checkpoint"])
         bad("--resume", "--checkpoint", self.path("none"), says=["cannot be opened"])
+        missing = self.path("none") + "/x"  # before an hour's training, and by the name that was given
+        bad("--checkpoint", missing, says=[f"optinc design: {missing}: cannot be written: No such file"])
         with open(self.path("junk"), "wb") as file:
             file.write(b"junk" * 100)
         bad("--resume", "--checkpoint", self.path("junk"), says=["not a training checkpoint"])

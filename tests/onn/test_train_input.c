@@ -37,7 +37,7 @@ static void test_bad_options(void **state)
     BAD(bad.resume = true, OPTINC_ERR_INVALID_ARGUMENT, "no checkpoint");
     BAD((bad.resume = true, bad.checkpoint = "no such file"), OPTINC_ERR_IO, "cannot be opened");
     BAD((bad.checkpoint = "no such folder/x", bad.epochs = 1, bad.cycles_max = 1), OPTINC_ERR_IO,
-        "cannot be created");
+        "no such folder/x: checkpoint cannot be created");
 #undef BAD
 }
 

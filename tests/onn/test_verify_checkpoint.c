@@ -269,7 +269,7 @@ static void test_other_runs_are_refused(void **state)
     options.checkpoint = "/tmp";
     expect_failure(f, &options, OPTINC_ERR_IO, "expected a regular file");
     options.checkpoint = "/tmp/no such folder/x";
-    expect_failure(f, &options, OPTINC_ERR_IO, "cannot be created");
+    expect_failure(f, &options, OPTINC_ERR_IO, "no such folder/x: checkpoint cannot be created");
     remove(f->path); /* what is no file is not replaced by one, whoever may do so */
     assert_int_equal(mkfifo(f->path, 0600), 0);
     assert_int_equal(oi_case_checkpoint_save(&level, &range, &empty, NULL), OPTINC_ERR_IO);
