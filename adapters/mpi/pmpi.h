@@ -75,6 +75,7 @@ typedef struct pmpi_counts {
 } pmpi_counts;
 
 void pmpi_count(pmpi_route route, uint64_t elements);
+const char *pmpi_route_text(pmpi_route route);
 
 typedef struct pmpi_job {
     struct pmpi_job *next;

@@ -149,7 +149,11 @@ static pmpi_context *context_of(MPI_Comm comm, const optinc_design *design, pmpi
 
 static pmpi_route refuse(pmpi_route route)
 {
-    return pmpi.settings.fail ? PMPI_ROUTE_REFUSED : route;
+    if (!pmpi.settings.fail)
+        return route;
+    fprintf(stderr, "optinc: OPTINC_UNQUALIFIED=fail, and a sum of floats would be %s\n",
+            pmpi_route_text(route));
+    return PMPI_ROUTE_REFUSED;
 }
 
 pmpi_route pmpi_route_call(const void *sendbuf, const void *recvbuf, uint64_t count,

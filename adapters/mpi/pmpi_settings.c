@@ -101,8 +101,10 @@ static bool read_directory(const char *name, const char **directory)
 
 bool pmpi_settings_read(pmpi_settings *s)
 {
+    const char *designs = getenv("OPTINC_DESIGN");
+
     *s = (pmpi_settings){
-        .designs = getenv("OPTINC_DESIGN"),
+        .designs = designs && *designs ? designs : NULL,
         .bytes_min = 262144,
         .block_size = OPTINC_BLOCK_SIZE_DEFAULT,
         .nonblocking = true,

@@ -44,6 +44,19 @@ static void give_up(const char *why)
     PMPI_Abort(MPI_COMM_WORLD, 1);
 }
 
+/* Said once, before its errors fail a self-check. */
+static void warn_of_errors(const char *path, const optinc_design *design)
+{
+    int rank = 0;
+
+    PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == 0 && !optinc_design_exact(design))
+        fprintf(stderr,
+                "optinc: %s is not proved exact: the errors of its ONN are in the sums, and beyond "
+                "the bound they fail OPTINC_CHECK\n",
+                path);
+}
+
 static void load_designs(void)
 {
     const optinc_log log = {say, NULL};
@@ -58,12 +71,15 @@ static void load_designs(void)
             give_up("a design of OPTINC_DESIGN cannot be used");
         if (pmpi.settings.bits && optinc_design_bits(design) != pmpi.settings.bits)
             optinc_design_destroy(&design);
-        else
+        else {
+            warn_of_errors(path, design);
             pmpi.designs[pmpi.design_count++] = design;
+        }
     }
     free(paths);
     if (pmpi.design_count == 0)
-        give_up("no design of OPTINC_DESIGN has OPTINC_BITS bits");
+        give_up(pmpi.settings.bits ? "no design of OPTINC_DESIGN has OPTINC_BITS bits"
+                                   : "OPTINC_DESIGN names no design");
 }
 
 /* Ranks that route differently would wait for each other for ever. v and ~v both come through a
@@ -193,7 +209,7 @@ void pmpi_count(pmpi_route route, uint64_t elements)
                               memory_order_relaxed);
 }
 
-static void print_counts(const uint64_t *sums, const double *largest, int ranks)
+const char *pmpi_route_text(pmpi_route route)
 {
     static const char *const texts[PMPI_ROUTE_COUNT] = {
 #define PMPI_ROUTE_TEXT(name, text) [PMPI_ROUTE_##name] = text,
@@ -201,11 +217,16 @@ static void print_counts(const uint64_t *sums, const double *largest, int ranks)
 #undef PMPI_ROUTE_TEXT
     };
 
+    return texts[route];
+}
+
+static void print_counts(const uint64_t *sums, const double *largest, int ranks)
+{
     fprintf(stderr, "optinc: all-reduce calls of %d ranks, and their bytes of payload\n", ranks);
     for (int i = 0; i < PMPI_ROUTE_COUNT; i++)
         if (sums[i] > 0 || i == PMPI_ROUTE_SWITCHED)
-            fprintf(stderr, "optinc: %-52s %12" PRIu64 " %16" PRIu64 "\n", texts[i], sums[i],
-                    sums[PMPI_ROUTE_COUNT + i]);
+            fprintf(stderr, "optinc: %-52s %12" PRIu64 " %16" PRIu64 "\n",
+                    pmpi_route_text((pmpi_route)i), sums[i], sums[PMPI_ROUTE_COUNT + i]);
     fprintf(stderr, "optinc: %-52s %12s %16" PRIu64 "\n",
             "sent to other ranks by the switched calls", "", sums[2 * PMPI_ROUTE_COUNT]);
     if (sums[2 * PMPI_ROUTE_COUNT + 1] > 0)
