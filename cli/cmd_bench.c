@@ -346,7 +346,8 @@ static int run(int argc, char **argv)
     bench_request request = {
         .ranks = 4, .rounds = 9, .bytes = "1048576,16777216,67108864", .bits = "8"};
     const cli_option options[] = {
-        cli_count("--ranks", &request.ranks, "K", 2, 1024, "ranks on this machine; default 4"),
+        cli_count("--ranks", &request.ranks, "K", 2, 64, /* the ports of one switch */
+                  "ranks on this machine; default 4"),
         cli_text("--bytes", &request.bytes, "N,...",
                  "sizes of the float32 vectors; default 1048576,16777216,67108864"),
         cli_text("--bits", &request.bits, "B,...", "bits of our codes; default 8"),

@@ -74,6 +74,8 @@ static optinc_design *make_design(int ranks, uint32_t bits)
     optinc_verify_result proof;
     optinc_spec spec;
 
+    if (ranks > 64)
+        stop("ranks", "64 were expected at most, as a switch has ports");
     while (ports < (uint32_t)ranks)
         ports *= 2;
     require(optinc_spec_single(ports, bits, OPTINC_VARIANT_HALF_UP, NULL, &spec), "spec");

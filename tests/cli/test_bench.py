@@ -43,6 +43,7 @@ class Bench(ProgramTest):
             (("--launcher", " ", "--program", self.ranks()), "--launcher"),
             (("--program", self.path("nothing")), "--program"),
             (("--ranks", "1"), "--ranks"),
+            (("--ranks", "65"), "from 2 to 64"),
         ):
             code, _out, err = self.run_program("bench", *arguments)
             self.assertEqual(code, 2, arguments)
