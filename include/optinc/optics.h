@@ -223,7 +223,10 @@ typedef struct optinc_circuit_options {
                                   made for this device (optinc_layout_crossings) lose its
                                   crossing_loss_db, or that of the device that the circuit is
                                   compiled with, at every crossing; DIRECT: the shares make up
-                                  for its loss */
+                                  for its loss; SEGMENTED: where it is more than 0, padding,
+                                  crossings whose other waveguide is idle, brings a mesh's inputs
+                                  to the most that one of them has, and attenuators make up for
+                                  the rest */
 } optinc_circuit_options;
 
 /* The circuit of a real matrix [rows, cols] row-major (strides cols). Rows are brought to norm 1

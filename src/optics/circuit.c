@@ -51,6 +51,7 @@ void optinc_circuit_destroy(optinc_circuit **circuit)
     oi_free((*circuit)->gain);
     oi_free((*circuit)->dummies);
     oi_free((*circuit)->crossings);
+    oi_free((*circuit)->padding);
     oi_free(*circuit);
     *circuit = NULL;
 }
@@ -181,11 +182,12 @@ static optinc_status check_arguments(uint32_t rows, uint32_t cols, const double 
     return OPTINC_OK;
 }
 
-static optinc_status count_crossings(const optinc_circuit *circuit, const optinc_device *device,
-                                     uint32_t **crossings)
+static optinc_status count_crossings(optinc_circuit *circuit, const optinc_device *device)
 {
-    *crossings = oi_allocate(2 * circuit->element_count + circuit->rows, sizeof **crossings);
-    return *crossings ? oi_layout_wires(circuit, device, *crossings) : OPTINC_ERR_OUT_OF_MEMORY;
+    circuit->crossings =
+        oi_allocate(2 * circuit->element_count + circuit->rows, sizeof *circuit->crossings);
+    return circuit->crossings ? oi_layout_wires(circuit, device, circuit->crossings)
+                              : OPTINC_ERR_OUT_OF_MEMORY;
 }
 
 /* Rows of copy become norm 1; norm [rows] keeps what they were. */
@@ -204,12 +206,12 @@ static void normalise_rows(uint32_t rows, size_t row_size, double *copy, double 
     }
 }
 
-/* The direct mapping, in a second pass with the crossings that the first one's floor plan has. */
+/* The direct mapping, in a second pass with the crossings that the first one's floor plan has. The
+ * second one's are the same: its elements do not depend on losses. */
 static optinc_status map_direct(uint32_t rows, uint32_t cols, const double *copy,
                                 const optinc_circuit_options *options, optinc_circuit **circuit)
 {
-    uint32_t *crossings = NULL;
-    size_t element_count;
+    optinc_circuit *first;
     optinc_status status = oi_circuit_allocate(rows, cols, cols, circuit);
 
     if (!status)
@@ -218,15 +220,19 @@ static optinc_status map_direct(uint32_t rows, uint32_t cols, const double *copy
         return status;
     status = oi_circuit_finish(*circuit);
     if (!status)
-        status = count_crossings(*circuit, options->crossed_by, &crossings);
-    element_count = (*circuit)->element_count;
-    if (!status) {
-        optinc_circuit_destroy(circuit);
-        status = oi_circuit_allocate(rows, cols, cols, circuit);
-    }
+        status = count_crossings(*circuit, options->crossed_by);
+    if (status)
+        return status;
+    first = *circuit;
+    status = oi_circuit_allocate(rows, cols, cols, circuit);
     if (!status)
-        status = oi_map_direct(*circuit, copy, options, crossings, element_count);
-    oi_free(crossings);
+        status = oi_map_direct(*circuit, copy, options, first->crossings, first->element_count);
+    if (!status) {
+        assert((*circuit)->element_count == first->element_count);
+        (*circuit)->crossings = first->crossings;
+        first->crossings = NULL;
+    }
+    optinc_circuit_destroy(&first);
     return status;
 }
 
@@ -285,8 +291,12 @@ static optinc_status create(uint32_t rows, uint32_t cols, const double *matrix, 
         status = oi_circuit_finish(*circuit);
     if (!status && options && options->balance && options->mapping != OPTINC_MAPPING_DIRECT)
         status = oi_circuit_balance(*circuit);
-    if (!status && options && options->crossed_by)
-        status = count_crossings(*circuit, options->crossed_by, &(*circuit)->crossings);
+    if (!status && options && options->crossed_by && !(*circuit)->crossings)
+        status = count_crossings(*circuit, options->crossed_by);
+    if (!status && options && options->mapping == OPTINC_MAPPING_SEGMENTED && options->crossed_by &&
+        options->crossed_by->crossing_loss_db > 0)
+        status = oi_equalise_segments(*circuit, options->segment_side,
+                                      options->crossed_by->crossing_loss_db);
     oi_free(copy);
     oi_free(norm);
     if (status)

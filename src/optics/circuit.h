@@ -26,6 +26,8 @@ struct optinc_circuit {
     double *gain;          /* [rows] */
     oi_dummies *dummies;   /* [element_count][2], then [rows]; NULL: none anywhere */
     uint32_t *crossings;   /* likewise, of the waveguides to them; NULL: without loss */
+    uint32_t *padding;     /* [element_count][2]: those of them whose other waveguide is idle and
+                              which are there to make ways equal; NULL: none */
 };
 
 /* In dB, without a spread. */
@@ -59,6 +61,9 @@ optinc_status oi_map_svd(optinc_circuit *circuit, const oi_complex *matrix,
 optinc_status oi_map_segmented(uint32_t rows, uint32_t cols, const double *matrix,
                                const optinc_circuit_options *options, const optinc_log *log,
                                optinc_circuit **circuit);
+/* Makes up for a segmented circuit's crossings, which are set and are added to, each losing
+ * crossing_loss_db. After oi_circuit_finish. */
+optinc_status oi_equalise_segments(optinc_circuit *circuit, uint32_t side, double crossing_loss_db);
 /* `crossings` NULL, or as of the circuit that comes out: its elements do not depend on losses. */
 optinc_status oi_map_direct(optinc_circuit *circuit, const double *matrix,
                             const optinc_circuit_options *options, const uint32_t *crossings,

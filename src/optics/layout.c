@@ -263,6 +263,7 @@ static optinc_status draw_chip(chip *c, const optinc_circuit *const *circuits,
         status = draw_layer(c, circuits[l], first + l, &c->layers[l]);
         info = describe(c, circuits[l], &c->layers[l]);
         add_info(&sum, &info);
+        used.padding |= c->layers[l].plan.padded;
         used.absorber |= c->layers[l].plan.absorbers;
         if (layers)
             layers[l] = info;

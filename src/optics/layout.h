@@ -57,6 +57,7 @@ typedef struct oi_layout_used {
     bool mzi;
     bool splitter;
     bool crossing;
+    bool padding;
     bool absorber;
 } oi_layout_used;
 
@@ -122,8 +123,10 @@ typedef struct oi_scene {
     int64_t x;
     int64_t top, bottom;
     uint64_t crossings;
-    bool absorbers;  /* there are some */
-    uint32_t *modes; /* [mode_count] owned: lit modes, unordered */
+    uint32_t *padding; /* [mode_count] borrowed: of the next channel's waveguides; NULL: none */
+    bool padded;       /* there is some */
+    bool absorbers;    /* there are some */
+    uint32_t *modes;   /* [mode_count] owned: lit modes, unordered */
     size_t mode_count;
     uint32_t *place; /* [mode_count] owned: 1 + index into modes; 0: dark */
     int64_t *height; /* [mode_count] owned: of lit modes */
@@ -154,6 +157,7 @@ typedef struct oi_circuit_plan {
     int64_t first_output;
     uint64_t crossings;
     uint32_t path_crossings_max;
+    bool padded;
     bool absorbers;
 } oi_circuit_plan;
 

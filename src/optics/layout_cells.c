@@ -179,24 +179,33 @@ static void draw_splitter(oi_gds *gds, const oi_layout_rules *rules)
     oi_gds_cell_end(gds);
 }
 
-/* Two waveguides, wider in the middle. */
-static void draw_crossing(oi_gds *gds)
+/* Two waveguides, wider in the middle; `padding`: the ends of the other one are absorbers. */
+static void draw_crossing(oi_gds *gds, const char *name, bool padding)
 {
-    const int64_t side = OI_CROSSING_NM / 2, thin = OI_WAVEGUIDE_NM / 2, wide = 600;
+    const int64_t side = OI_CROSSING_NM / 2, thin = OI_WAVEGUIDE_NM / 2, wide = 600, tip = 50;
+    const int64_t end = side + (padding ? OI_ABSORBER_NM : 0);
     const oi_point across[8] = {{-side, -thin}, {-wide, -wide}, {wide, -wide}, {side, -thin},
                                 {side, thin},   {wide, wide},   {-wide, wide}, {-side, thin}};
     oi_point up[8];
 
     for (int i = 0; i < 8; i++)
         up[i] = (oi_point){-across[i].y, across[i].x};
-    oi_gds_cell_begin(gds, "CROSSING");
-    oi_gds_rectangle(gds, OI_LAYER_FOOTPRINT, (oi_point){-side, -side}, (oi_point){side, side});
+    oi_gds_cell_begin(gds, name);
+    oi_gds_rectangle(gds, OI_LAYER_FOOTPRINT, (oi_point){-side, -end}, (oi_point){side, end});
     oi_gds_polygon(gds, OI_LAYER_WAVEGUIDE, across, 8);
     oi_gds_polygon(gds, OI_LAYER_WAVEGUIDE, up, 8);
     port(gds, -side, 0, "w");
     port(gds, side, 0, "e");
-    port(gds, 0, -side, "s");
-    port(gds, 0, side, "n");
+    for (int64_t sign = 1; sign >= -1 && padding; sign -= 2) {
+        const oi_point taper[4] = {
+            {-thin, sign * side}, {-tip, sign * end}, {tip, sign * end}, {thin, sign * side}};
+
+        oi_gds_polygon(gds, OI_LAYER_WAVEGUIDE, taper, 4);
+    }
+    if (!padding) {
+        port(gds, 0, -side, "s");
+        port(gds, 0, side, "n");
+    }
     oi_gds_cell_end(gds);
 }
 
@@ -227,7 +236,9 @@ void oi_layout_cells(oi_gds *gds, const oi_layout_rules *rules, oi_layout_used u
     if (used.splitter)
         draw_splitter(gds, rules);
     if (used.crossing)
-        draw_crossing(gds);
+        draw_crossing(gds, "CROSSING", false);
+    if (used.padding)
+        draw_crossing(gds, "PADDING", true);
     if (used.absorber)
         draw_absorber(gds);
     draw_box(gds, "MODULATOR", "modulator", rules->modulator_length, rules->modulator_width / 2);

@@ -100,6 +100,20 @@ static void follow_ways(oi_plan *p, uint32_t stage)
     }
 }
 
+static void set_padding(oi_plan *p, uint32_t stage)
+{
+    for (uint32_t m = 0; m < p->circuit->mode_count; m++)
+        p->padding[m] = 0;
+    for (size_t i = 0; i < p->group_count && p->circuit->padding; i++) {
+        const oi_group *g = &p->groups[i];
+
+        for (size_t k = g->first; k < g->first + g->count && g->stage == stage; k++) {
+            p->padding[p->circuit->elements[k].mode_a] += p->circuit->padding[2 * k];
+            p->padding[p->circuit->elements[k].mode_b] += p->circuit->padding[2 * k + 1];
+        }
+    }
+}
+
 static optinc_status place_stage(oi_plan *p, uint32_t stage)
 {
     size_t count = 0;
@@ -134,6 +148,7 @@ static optinc_status place_stage(oi_plan *p, uint32_t stage)
             p->member[g->left[k].mode] = 1;
     }
     count = oi_plan_add_passes(p, &p->scene, 1, count, p->ports);
+    set_padding(p, stage);
     status = oi_scene_advance(&p->scene, p->items, count, false, false);
     follow_ways(p, stage);
     return status;
@@ -203,11 +218,12 @@ static bool allocate_plan(oi_plan *p)
     p->ports = oi_allocate(modes, 4 * sizeof *p->ports);
     p->crossings = oi_allocate(modes, sizeof *p->crossings);
     p->behind = oi_allocate(modes, sizeof *p->behind);
+    p->padding = oi_allocate(modes, sizeof *p->padding);
     p->inside = oi_allocate(modes, sizeof *p->inside);
     p->arrivals = oi_allocate(p->circuit->element_count, sizeof *p->arrivals);
     if (!p->uses || !p->output || !p->outer_mode || !p->stage || !p->column || !p->member ||
-        !p->modes || !p->items || !p->ports || !p->crossings || !p->behind || !p->inside ||
-        !p->arrivals)
+        !p->modes || !p->items || !p->ports || !p->crossings || !p->behind || !p->padding ||
+        !p->inside || !p->arrivals)
         return false;
     for (size_t k = 0; k < p->circuit->element_count; k++) {
         p->uses[p->circuit->elements[k].mode_a]++;
@@ -238,6 +254,7 @@ static void free_plan(oi_plan *p)
     oi_free(p->ports);
     oi_free(p->crossings);
     oi_free(p->behind);
+    oi_free(p->padding);
     oi_free(p->inside);
     oi_free(p->arrivals);
     oi_scene_destroy(&p->scene);
@@ -251,6 +268,7 @@ static optinc_status place_all(oi_plan *p, int64_t distance, oi_circuit_plan *re
     light_inputs(p, distance);
     for (uint32_t stage = 0; stage < p->stage_count && !status; stage++)
         status = place_stage(p, stage);
+    p->scene.padding = NULL;
     if (!status)
         status = place_outputs(p, distance, &result->first_output);
     if (!status)
@@ -271,6 +289,8 @@ optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
     if (allocate_plan(&p))
         status = oi_scene_create(&p.scene, rules, circuit, p.crossings, p.arrivals, gds->muted);
     if (!status)
+        p.scene.padding = p.padding;
+    if (!status)
         status = oi_scene_create(&p.inner, rules, circuit, p.inside, p.arrivals, gds->muted);
     if (!status)
         status = find_groups(&p, prefix);
@@ -285,6 +305,7 @@ optinc_status oi_layout_circuit(oi_gds *gds, const oi_layout_rules *rules,
         result->top = s->top;
         result->bottom = s->bottom;
         result->crossings = s->crossings / 2;
+        result->padded = s->padded;
         result->absorbers = s->absorbers;
         for (uint32_t r = 0; r < circuit->rows; r++) {
             uint32_t most = p.crossings[circuit->output_mode[r]];

@@ -50,6 +50,7 @@ void oi_scene_clear(oi_scene *scene)
     scene->top = INT64_MIN;
     scene->bottom = INT64_MAX;
     scene->crossings = 0;
+    scene->padded = false;
     scene->absorbers = false;
 }
 
@@ -212,6 +213,33 @@ static size_t gather_nets(oi_scene *scene, const oi_item *items, size_t count, b
     return net_count;
 }
 
+/* Crossings that make ways equal, in a row on each waveguide that has some. */
+static void pad(oi_scene *scene, size_t net_count)
+{
+    int64_t half = OI_CROSSING_NM / 2, width = 0;
+
+    for (size_t i = 0; i < net_count; i++)
+        if (scene->padding[scene->nets[i].mode] * (int64_t)OI_SLOT_NM > width)
+            width = scene->padding[scene->nets[i].mode] * (int64_t)OI_SLOT_NM;
+    for (size_t i = 0; i < net_count; i++) {
+        uint32_t count = scene->padding[scene->nets[i].mode];
+        int64_t y = scene->nets[i].right, from = scene->x;
+
+        for (uint32_t k = 0; k < count; k++) {
+            int64_t x = scene->x + OI_SLOT_NM / 2 + k * (int64_t)OI_SLOT_NM;
+
+            line(scene, from, x - half, y);
+            oi_gds_place(&scene->gds, &(oi_gds_reference){.cell = "PADDING", .at = {x, y}});
+            from = x + half;
+        }
+        line(scene, from, scene->x + width, y);
+        scene->nets[i].crossings += count;
+        scene->crossings += count; /* a crossing of two waveguides is on both */
+        scene->padded |= count > 0;
+    }
+    scene->x += width;
+}
+
 /* The channel to the items' left ports. */
 static optinc_status connect(oi_scene *scene, const oi_item *items, size_t count, bool entry)
 {
@@ -228,6 +256,8 @@ static optinc_status connect(oi_scene *scene, const oi_item *items, size_t count
     status = oi_layout_channel(&scene->gds, scene->rules, OI_LAYER_WAVEGUIDE, OI_WAVEGUIDE_NM,
                                scene->x, scene->nets, net_count, &width);
     scene->x += width;
+    if (!status && scene->padding)
+        pad(scene, net_count);
     if (dark)
         margin(scene, net_count, true);
     for (size_t i = 0; i < net_count; i++) {

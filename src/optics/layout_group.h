@@ -42,9 +42,10 @@ typedef struct oi_plan {
     oi_layout_port *ports; /* [4 mode_count] scratch */
     uint32_t *crossings;   /* [mode_count] on the way with most of them, up to the current stage */
     uint32_t *behind;      /* [mode_count] what that was behind the last element on the mode */
-    uint32_t *wires;  /* borrowed: [element_count][2] on the waveguides to its inputs, then [rows];
+    uint32_t *wires;   /* borrowed: [element_count][2] on the waveguides to its inputs, then [rows];
                               NULL: not wanted */
-    uint32_t *inside; /* [mode_count] behind the group's last element on the mode; else 0 */
+    uint32_t *padding; /* [mode_count] in front of the current stage */
+    uint32_t *inside;  /* [mode_count] behind the group's last element on the mode; else 0 */
     uint32_t (*arrivals)[2]; /* [element_count] */
     oi_group *groups;        /* [group_count] */
     size_t group_count;
