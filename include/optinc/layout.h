@@ -49,8 +49,9 @@ typedef struct optinc_crossings {
 /* The crossings that a circuit's floor plan has, counted without drawing it: at every channel, of two
  * waveguides whose order changes. outputs [rows] is the most on a way from any input to each output,
  * or NULL. Of the device (NULL: optinc_device_ideal()) the sizes of MZI and modulator are read, which
- * move waveguides; padding is what the circuit was made with. Dummies are waveguides here and cross nothing more, and MZIs smaller than a plan
- * can draw count as large as that; so what optinc_layout_export refuses is counted too. */
+ * move waveguides; padding is what the circuit was made with. Dummies are waveguides here and cross
+ * nothing more, and MZIs smaller than a plan can draw count as large as that; so what
+ * optinc_layout_export refuses is counted too. */
 OPTINC_API optinc_status optinc_layout_crossings(const optinc_circuit *circuit,
                                                  const optinc_device *device,
                                                  optinc_crossings *total,
