@@ -147,12 +147,23 @@ optinc_status cli_json_budget(json_t *object, json_t *layers, const optinc_desig
     return status;
 }
 
+/* No noise: no bound. */
+static const char *snr_text(double snr_db, char text[16])
+{
+    if (isinf(snr_db) && snr_db > 0)
+        return "no noise";
+    snprintf(text, 16, "%.1f", snr_db);
+    return text;
+}
+
 static void print_layer(uint32_t level, uint32_t index, const optinc_layer_budget *layer)
 {
-    printf("%5u  %5u  %7" PRIu64 "  %5u  %5u  %7.1f  %8.1f  %7.1f  %6.1f  %7.0f  %9.3g  %7.3g\n",
+    char text[16];
+
+    printf("%5u  %5u  %7" PRIu64 "  %5u  %5u  %7.1f  %8.1f  %7.1f  %8s  %7.0f  %9.3g  %7.3g\n",
            level, index, layer->mzis, layer->depth, layer->path_crossings_max, layer->loss_db_max,
-           layer->received_dbm_min, layer->gain_db_max, layer->snr_db_min, layer->latency_ps,
-           layer->laser_mw, layer->power_w);
+           layer->received_dbm_min, layer->gain_db_max, snr_text(layer->snr_db_min, text),
+           layer->latency_ps, layer->laser_mw, layer->power_w);
 }
 
 static optinc_status print_layers(const optinc_design *design,
@@ -160,9 +171,8 @@ static optinc_status print_layers(const optinc_design *design,
 {
     optinc_status status = OPTINC_OK;
 
-    puts("\nlevel  layer     mzis  depth  cross  loss dB  dBm min  gain dB  SNR dB  ps       laser "
-         "mW  "
-         "W");
+    puts("\nlevel  layer     mzis  depth  cross  loss dB  dBm min  gain dB    SNR dB       ps   "
+         "laser mW        W");
     for (uint32_t level = 0; level < optinc_design_level_count(design) && !status; level++) {
         const optinc_unit *unit = optinc_design_unit(design, level);
         optinc_layer_budget *layers = calloc(unit->layer_count, sizeof *layers);

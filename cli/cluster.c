@@ -257,7 +257,16 @@ static bool read_settings(cluster_study *study, json_t *object, json_t **points)
            ports >= 1 && chunks >= 1 && least >= 1 && most >= least;
 }
 
-/* The model checks the settings themselves when it is asked. */
+/* The model checks its settings: an error has the file's name. */
+static bool fits_model(const cluster_study *study, const char *path)
+{
+    optinc_cluster_time unused;
+    cli_about about;
+
+    return optinc_cluster_time_of(&study->cluster, OPTINC_CLUSTER_RING, cli_log_about(&about, path),
+                                  &unused) == OPTINC_OK;
+}
+
 bool cluster_study_load(cluster_study *study, const char *path)
 {
     size_t size;
@@ -277,6 +286,8 @@ bool cluster_study_load(cluster_study *study, const char *path)
                   cli_json_problem(&error));
     else if (object && !good)
         cli_error("%s: found other fields, expected what 'optinc scale --json' prints", path);
+    else if (good)
+        good = fits_model(study, path);
     json_decref(object);
     free(text);
     return good;

@@ -204,6 +204,9 @@ static int resolve(scale_request *request)
     if (request->block_size % 4 != 0)
         return cli_error("--block-size: found %" PRIu64 ", expected a multiple of 4",
                          request->block_size);
+    if ((request->optical_ports & (request->optical_ports - 1)) != 0)
+        return cli_error("--optical-ports: found %" PRIu64 ", expected a power of two from 2 to 64",
+                         request->optical_ports);
     cluster->chunks = (uint32_t)request->chunks;
     cluster->bits = (uint32_t)request->bits;
     cluster->block_size = (uint32_t)request->block_size;

@@ -108,6 +108,34 @@ static bool read_switches(const char *text, optinc_place *places, uint32_t *coun
     }
 }
 
+/* Each option by itself, so that an error has its name. */
+static optinc_status check_each(cli_faults *f, const optinc_design *design, uint32_t port_count)
+{
+    static const char *const options[3] = {"--dark-ports", "--left-ports", "--failed-switches"};
+    optinc_status status = OPTINC_OK;
+
+    for (int i = 0; i < 3 && !status; i++) {
+        optinc_faults only = {.action = f->faults.action};
+        cli_about about;
+
+        if (i == 0) {
+            only.dark_ports = f->faults.dark_ports;
+            only.dark_count = f->faults.dark_count;
+        } else if (i == 1) {
+            only.left_ports = f->faults.left_ports;
+            only.left_count = f->faults.left_count;
+        } else {
+            only.failed = f->faults.failed;
+            only.failed_count = f->faults.failed_count;
+        }
+        if (only.dark_count || only.left_count || only.failed_count)
+            status =
+                optinc_faults_resolve(design, port_count, &only, cli_log_about(&about, options[i]),
+                                      f->states, &f->effect);
+    }
+    return status;
+}
+
 bool cli_faults_resolve(cli_faults *f, const optinc_design *design, uint32_t port_count)
 {
     optinc_status status;
@@ -128,7 +156,10 @@ bool cli_faults_resolve(cli_faults *f, const optinc_design *design, uint32_t por
         cli_error("out of memory");
         return false;
     }
-    status = optinc_faults_resolve(design, port_count, &f->faults, &cli_log, f->states, &f->effect);
+    status = check_each(f, design, port_count);
+    if (!status)
+        status =
+            optinc_faults_resolve(design, port_count, &f->faults, &cli_log, f->states, &f->effect);
     if (status != OPTINC_OK)
         cli_library_error(status, "faults");
     return status == OPTINC_OK;

@@ -80,6 +80,8 @@ class Design(ProgramTest):
         self.assertIn("\nbuilt     181 MZIs, ", out)
         self.assertIn("\nall       1 switch, 32 fibres", out)
         self.assertIn("\nsnr       unlimited, as these components have no noise; 45.8 dB needed\n", out)
+        self.assertRegex(out, r"\n    0      1 .* no noise +\d+ ")
+        self.assertNotRegex(out, r"\binf\b")
         self.assertIn("servers   4\n", out)
 
     def test_inspect(self):

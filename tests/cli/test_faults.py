@@ -85,14 +85,15 @@ class Faults(ProgramTest):
 
     def test_bad_input(self):
         for arguments, message in (
-                (["--dark-ports", "16"], "dark port 16, expected 0 to 15"),
+                (["--dark-ports", "16"], "--dark-ports: faults: found dark port 16, expected 0 to 15"),
+                (["--left-ports", "16"], "--left-ports: faults: found left port 16"),
                 (["--dark-ports", "1,"], "expected whole numbers"),
                 (["--dark-ports", "1;2"], "expected ports as 1,5"),
                 (["--left-ports", "-1"], "expected whole numbers"),
                 (["--left-ports", "99999999999999999999"], "expected whole numbers"),
                 (["--failed-switches", "0"], "expected level and number"),
                 (["--failed-switches", "0,4"], "failed switch 4 of level 0, expected 0 to 3"),
-                (["--failed-switches", "2,0"], "level 2, expected 0 to 1"),
+                (["--failed-switches", "2,0"], "--failed-switches: faults: found failed switch on level 2, expected 0 to 1"),
                 (["--failed-switches", "1,0"], "no server is left"),
                 (["--left-ports", ",".join(map(str, range(16)))], "no server is left")):
             self.bad("reduce", "--design", self.tree, *self.paths, "-o", self.path("none.npy"),

@@ -177,6 +177,10 @@ class Scale(ProgramTest):
         for text in ("{}", "[", '{"servers": 3}', unknown):
             self.bad("report", "--cluster", self.write("bad.json", text), "-o", self.path("page.html"),
                      says=["bad.json", "optinc scale --json"])
+        with open(cluster) as text:
+            ports = text.read().replace('"optical_ports": 4', '"optical_ports": 3')
+        self.bad("report", "--cluster", self.write("bad.json", ports), "-o", self.path("page.html"),
+                 says=["bad.json: optical_ports is 3"])
         self.bad("report", "-o", self.path("page.html"), says=["--cluster"])
         if shutil.which("gnuplot"):
             found = self.good_json("report", "--cluster", cluster, "-o", self.path("page.html"))
@@ -195,7 +199,7 @@ class Scale(ProgramTest):
             (("--link-gbps", "0"), "--link-gbps"),
             (("--latency-us", "-1"), "--latency-us"),
             (("--bits", "7"), "bits"),
-            (("--optical-ports", "6"), "ports"),
+            (("--optical-ports", "6"), "--optical-ports: found 6, expected a power of two"),
             (("--overlap", "1.5"), "--overlap"),
             (("--optical-gbps", "0"), "--optical-gbps"),
             (("--alltoall", "none"), "posted"),
