@@ -20,8 +20,10 @@
  * Rounding. The forward pass computes b + sum w_i x_i, n terms, in some order with or without fused
  * operations: off by at most gamma_(n+1) S, S = |b| + sum |w_i| max |x_i|, gamma_m = m u / (1 - m u),
  * u = 2^-53 (Higham, Accuracy and Stability, section 3.1). The ends of the intervals are computed
- * here in doubles with at most n + 8 roundings. Each interval is widened by 4 (n + 8) u S, which
- * covers both. Activations are monotone and exact.
+ * here in doubles with at most n + 8 roundings. Each interval is widened by 4 (n + 8) (u S + m X), which
+ * covers both; m = 2^-1022 is the smallest normal double and X = 1e150 the largest value of a unit:
+ * where something underflows the error is absolute, and may then be multiplied by a unit's value.
+ * Activations are monotone and exact.
  *
  * At the end, digit k must be what the receiver makes of every value of its interval, in every state
  * of x_k. The integer chain of onn/stages.h says that these digits are the result. */
@@ -35,8 +37,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Nothing near the largest double: sums and products stay finite, so that 0 x = 0. */
-#define MAGNITUDE_MAX 1e150
 #define NO_ROW UINT32_MAX
 
 /* The row that defines a quantity's delta in the layer being proved. */
@@ -70,7 +70,7 @@ static uint32_t domain_count(const prover *p, uint32_t quantity)
 
 static void check_magnitude(prover *p, double magnitude)
 {
-    if (!(magnitude <= MAGNITUDE_MAX))
+    if (!(magnitude <= OI_MAGNITUDE_MAX))
         p->overflow = true;
 }
 
@@ -402,7 +402,7 @@ static optinc_status prove(prover *p)
     for (uint32_t i = 0; i < unit->layer_count; i++)
         prove_layer(p, i);
     if (p->overflow) {
-        oi_log(p->log, OPTINC_LOG_WARNING, "not proved: values beyond %g", MAGNITUDE_MAX);
+        oi_log(p->log, OPTINC_LOG_WARNING, "not proved: values beyond %g", OI_MAGNITUDE_MAX);
         p->proof->errors = p->proof->cases;
         p->proof->margin_min = 0;
     }

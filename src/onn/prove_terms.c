@@ -62,8 +62,10 @@ void oi_terms_gather(oi_row_terms *terms, const double *weight, double bias, uin
 
 double oi_terms_slack(uint32_t cols, double size)
 {
-    /* DBL_MIN for products that underflow, each of which loses less than the smallest double */
-    return 4.0 * (cols + 8.0) * (DBL_EPSILON / 2) * size + DBL_MIN;
+    /* A product that underflows is off by less than the smallest double, DBL_EPSILON DBL_MIN; where it
+     * is a factor (a weight less beta times another, a slope) by as much times what it is multiplied
+     * with, at most OI_MAGNITUDE_MAX. */
+    return 4.0 * (cols + 8.0) * (DBL_EPSILON / 2 * size + DBL_MIN * OI_MAGNITUDE_MAX);
 }
 
 static oi_interval term_at(const oi_row_terms *terms, uint32_t quantity, uint32_t index)

@@ -8,6 +8,9 @@
 
 #include <stddef.h>
 
+/* Nothing proved is near the largest double: sums and products stay finite, so that 0 x = 0. */
+#define OI_MAGNITUDE_MAX 1e150
+
 typedef struct oi_interval {
     double lo;
     double hi;
