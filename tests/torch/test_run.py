@@ -142,14 +142,67 @@ def test_a_module_can_be_named():
     assert "optinc:" not in done.stderr
 
 
+_OTHER = _JOB.with_name("other_jobs.py")
+
+
 @pytest.mark.parametrize("arguments,message", [
     (["/nowhere/train.py"], "/nowhere/train.py: no such program"),
+    (["-m", "nowhere.train"], "nowhere.train: no such module"),
     (["--warm-up-steps", "-1", _JOB, "ddp"], "0 or more were expected"),
-    (["--design", "/nowhere/at.all", _JOB, "ddp"], "/nowhere/at.all"),
-    (["--bits", "7", _JOB, "ddp"], "7"),
+    (["--design", "/nowhere/at.all", _JOB, "ddp"], "/nowhere/at.all: cannot be opened"),
+    (["--design", "/nowhere/at.all", _JOB, "fsdp"], "/nowhere/at.all: cannot be opened"),
+    (["--design", "2x8", _JOB, "ddp"], "2x8.safetensors: a switch with 2 ports cannot serve 3"),
+    (["--design", "4x8", "--bits", "4", _JOB, "ddp"], "a design for 8 bits, not for 4"),
+    (["--bits", "7", _JOB, "ddp"], "bits is 7, expected an even number"),
+    (["--bits", "many", _JOB, "ddp"], "invalid int value: 'many'"),
     (["--rounding", "up", _JOB, "ddp"], "invalid choice: 'up'"),
-])
-def test_what_cannot_be_used_is_told(arguments, message):
-    done = run(2, "-m", "optinc_torch.run", *arguments)
-    assert done.returncode != 0
-    assert message in done.stderr, done.stderr
+    (["--seed", "-1", _JOB, "ddp"], "--seed -1: 0 to 2^64 - 1 was expected"),
+    (["--block-size", "-64", _JOB, "ddp"], "1 or more were expected"),
+    (["--threads", "0", _JOB, "ddp"], "1 or more were expected"),
+    (["--timeout", "nan", _JOB, "ddp"], "--timeout nan: seconds above 0 were expected"),
+    ([_OTHER, "double"], "were expected, not torch.float64 on cpu"),
+    ([_OTHER, "sparse"], "were expected, not sparse torch.float32 on cpu"),
+], ids=lambda value: " ".join(map(str, value[:3]))[-40:] if isinstance(value, list) else "")
+def test_what_cannot_be_used_is_one_line_of_every_rank(designs, arguments, message):
+    """No traceback, no usage, and no line that says how the program ended."""
+    arguments = [str(designs / f"{a}.safetensors") if a in ("2x8", "4x8") else str(a)
+                 for a in arguments]
+    answers = harness.run(3, _rank, ["-m", "optinc_torch.run", *arguments], {}, initialise=False,
+                          timeout_s=100.0)
+    for rank, done in enumerate(answers):
+        assert done.returncode != 0
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert done.stderr.startswith(f"optinc: rank {rank}: ") and message in done.stderr
+
+
+def test_models_on_groups_of_different_sizes():
+    for done in harness.run(4, _rank, ["-m", "optinc_torch.run", str(_OTHER), "groups"], {},
+                            initialise=False, timeout_s=100.0):
+        assert done.returncode == 0, done.stderr
+        found = re.findall(r"mean (\S+) found \[(\S+)\]", done.stdout)
+        assert len(found) == 3, done.stdout
+        for mean, value in found:  # half a code step of 2^-5, in the worst case
+            assert abs(float(mean) - float(value)) <= 1 / 32, found
+    # rank 3's half is not rank 0's
+    assert [mean for mean, _ in found] == ["3.5", "2.5", "3.5"]
+
+
+def test_models_that_are_no_more_leave_their_figures_alone():
+    done = run(2, "-m", "optinc_torch.run", _OTHER, "folds")
+    assert done.stdout.split() == ["lanes", "0"] * 3
+    assert through_the_switch(done) == [12] * 3
+
+
+def test_a_pattern_need_not_fit_every_model():
+    done = run(2, "-m", "optinc_torch.run", "--exclude", "0.weight", _OTHER, "two-models")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("--exclude '0.weight' fits no parameter") == 1
+    assert through_the_switch(done) == [12, 3 + 3 + 1]
+
+
+def test_the_programs_own_error_is_seen_at_once():
+    """And not after the lanes, which wait for rank 1, which waits for nothing."""
+    done = harness.run(2, _rank, ["-m", "optinc_torch.run", str(_OTHER), "stuck"], {},
+                       initialise=False, timeout_s=60.0, may_die=(1,))[0]
+    assert done.returncode == 1
+    assert done.stderr.strip() == "the program's own"

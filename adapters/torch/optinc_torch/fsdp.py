@@ -55,7 +55,7 @@ class ReduceScatter:
                         f"{self._lanes.ranks}")
         if not staging.supported(input_tensor):
             raise Error("gradients in float32, bfloat16 or float16 on the CPU or a CUDA device "
-                        f"were expected, not {input_tensor.dtype} on {input_tensor.device}")
+                        f"were expected, not {staging.described(input_tensor)}")
         if op == dist.ReduceOp.AVG:
             operation = "mean"
         elif op == dist.ReduceOp.SUM:

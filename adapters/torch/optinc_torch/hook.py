@@ -25,12 +25,15 @@ LANES_DEFAULT = 2
 # Elements that share a scale. Less than the library's 256: against one large element fewer lose
 # their resolution, for 1.2 % more bytes at 8 bits (docs/evaluation.md).
 BLOCK_SIZE_DEFAULT = 64
+TIMEOUT_MAX_S = 1e8  # three years; infinity does not fit in a timedelta
 _BUCKETS_MAX = 1 << 16  # a step's buckets have random streams of their own: step * 2^16 + bucket
 
 
 def new_groups(count: int, process_group: Optional[dist.ProcessGroup],
                timeout_s: float) -> list[dist.ProcessGroup]:
     """Gloo groups of the ranks of `process_group` (None: the default group). Collective over it."""
+    if not 0 < timeout_s <= TIMEOUT_MAX_S:
+        raise ValueError(f"timeout_s {timeout_s}: seconds above 0 were expected")
     ranks = None if process_group is None else dist.get_process_group_ranks(process_group)
     return [dist.new_group(ranks, backend="gloo", timeout=datetime.timedelta(seconds=timeout_s),
                            use_local_synchronization=process_group is not None)
@@ -103,7 +106,7 @@ class State:
         buffer = bucket.buffer()
         if not staging.supported(buffer):
             raise Error("dense gradients in float32, bfloat16 or float16 on the CPU or a CUDA "
-                        f"device were expected, not {buffer.dtype} on {buffer.device}")
+                        f"device were expected, not {staging.described(buffer)}")
         key = (bucket.index(), buffer.device)
         if key not in self._stagings:
             self._stagings[key] = staging.create(buffer.device)

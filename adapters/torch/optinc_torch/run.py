@@ -10,13 +10,15 @@ in the program changes. At its end rank 0 says on stderr what went through the s
 
 import argparse
 import functools
+import importlib.util
 import os
 import runpy
 import sys
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Callable, MutableMapping, Optional, Sequence, Union
-from weakref import WeakKeyDictionary
+from typing import Any, Callable, MutableMapping, NoReturn, Optional, Sequence, Union
+from weakref import WeakKeyDictionary, finalize
 
 import torch.distributed as dist
 import torch.distributed.fsdp
@@ -26,7 +28,8 @@ from torch.nn.parallel import DistributedDataParallel
 from optinc_torch.design import Design
 from optinc_torch.errors import Error
 from optinc_torch.fsdp import ReduceScatter
-from optinc_torch.hook import BLOCK_SIZE_DEFAULT, State, hook
+from optinc_torch.hook import BLOCK_SIZE_DEFAULT, TIMEOUT_MAX_S, State, hook
+from optinc_torch.statistics import Statistics
 
 _PORTS_MAX = 64  # of a design that is made here
 
@@ -39,6 +42,7 @@ class _Model:
     state: Union[State, ReduceScatter, None]
     reason: str = ""
     registered: bool = False
+    statistics: Optional[Statistics] = None  # of a model that the program has dropped
 
 
 @dataclass
@@ -50,12 +54,10 @@ class _Job:
     of_ddp: MutableMapping[DistributedDataParallel, _Model] = field(
         default_factory=WeakKeyDictionary)
     of_group: dict[dist.ProcessGroup, _Model] = field(default_factory=dict)  # FSDP2's
-    design: Union[Design, str, None] = None
+    constructed: dict[int, Design] = field(default_factory=dict)  # by its ports
 
     def load(self, ranks: int) -> Union[Design, str]:
-        if self.design is None:
-            self.design = self.options.design or _constructed(ranks, self.options.bits)
-        return self.design
+        return self.options.design or _constructed(self.constructed, ranks, self.options.bits)
 
     def switch(self, ranks: int) -> dict[str, Any]:
         """The arguments that State and ReduceScatter share."""
@@ -65,14 +67,16 @@ class _Job:
                 "threads": options.threads, "timeout_s": options.timeout}
 
 
-def _constructed(ranks: int, bits: Optional[int]) -> Design:
+def _constructed(made: dict[int, Design], ranks: int, bits: Optional[int]) -> Design:
     if ranks > _PORTS_MAX:
         raise Error(f"{ranks} ranks need a design file: optinc design --servers {ranks} "
                     "--method constructed -o FILE, then --design FILE")
     ports = 2
     while ports < ranks:
         ports *= 2
-    return Design.construct(ports, bits or 8)
+    if ports not in made:
+        made[ports] = Design.construct(ports, bits or 8)
+    return made[ports]
 
 
 def _group_of(model: DistributedDataParallel) -> Optional[dist.ProcessGroup]:
@@ -91,10 +95,30 @@ def _admit(job: _Job, model: DistributedDataParallel) -> None:
         options = job.options
         admitted = _Model(name, State(
             **job.switch(ranks), error_feedback=options.error_feedback,
-            warm_up_steps=options.warm_up_steps, exclude=options.exclude, module=model.module,
-            measure_every=options.measure_every, process_group=_group_of(model)))
+            warm_up_steps=options.warm_up_steps, exclude=_fitting(options.exclude, name, model),
+            module=model.module, measure_every=options.measure_every,
+            process_group=_group_of(model)))
     job.models.append(admitted)
     job.of_ddp[model] = admitted
+    finalize(model, _retire, admitted).atexit = False
+
+
+def _fitting(patterns: Sequence[str], name: str, model: DistributedDataParallel) -> list[str]:
+    """Those that fit a parameter: of a program's models some may have none that is meant."""
+    names = [parameter for parameter, _ in model.module.named_parameters()]
+    fitting = [p for p in patterns if any(fnmatchcase(parameter, p) for parameter in names)]
+    for pattern in patterns:
+        if pattern not in fitting and model.process_group.rank() == 0:
+            print(f"optinc: {name}: --exclude {pattern!r} fits no parameter", file=sys.stderr)
+    return fitting
+
+
+def _retire(model: _Model) -> None:
+    """Of a DistributedDataParallel that is no more the figures stay, not the threads and buffers."""
+    if isinstance(model.state, State):
+        model.statistics = model.state.take_statistics()
+        model.state.close()
+        model.state = None
 
 
 def _leave(job: _Job, model: DistributedDataParallel) -> None:
@@ -167,10 +191,11 @@ def _report(model: _Model) -> None:
     def say(text: str) -> None:
         print(f"optinc: {text}", file=sys.stderr)
 
-    if model.state is None:
+    found = model.statistics
+    if found is None and model.state is None:
         say(f"{model.name}: not through the switch, as it {model.reason}")
         return
-    found = model.state.take_statistics()
+    found = found or model.state.take_statistics()
     say(model.name)
     say(f"{'  elements through the switch':40}{found.elements:>20,}")
     if found.elements_full_precision:
@@ -196,8 +221,21 @@ def _finish(job: _Job) -> None:
             model.state.close()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _line(message: Any) -> str:
+    """For stderr, which the ranks may share."""
+    rank = os.environ.get("RANK")
+    return f"optinc: {message}\n" if rank is None else f"optinc: rank {rank}: {message}\n"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Every rank says what is wrong: without the usage, whose lines would drown that."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, _line(message))
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="python -m optinc_torch.run", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--design", default=os.environ.get("OPTINC_DESIGN") or None, metavar="FILE",
@@ -229,26 +267,50 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check(parser: _Parser, options: argparse.Namespace) -> None:
+    """What every rank can see by itself. The design is State's to read, which tells all ranks if one
+    of them cannot."""
+    if options.warm_up_steps < 0 or options.measure_every < 0:
+        parser.error("--warm-up-steps and --measure-every: 0 or more were expected")
+    if options.block_size < 1 or options.threads < 1:
+        parser.error("--block-size and --threads: 1 or more were expected")
+    if not 0 <= options.seed < 1 << 64:
+        parser.error(f"--seed {options.seed}: 0 to 2^64 - 1 was expected")
+    if not 0 < options.timeout <= TIMEOUT_MAX_S:
+        parser.error(f"--timeout {options.timeout}: seconds above 0 were expected")
+    if options.module:
+        try:
+            found = importlib.util.find_spec(options.program) is not None
+        except ModuleNotFoundError:
+            found = False
+        if not found:
+            parser.error(f"{options.program}: no such module")
+    elif not Path(options.program).is_file():
+        parser.error(f"{options.program}: no such program")
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not options.module and not Path(options.program).is_file():
-        parser.error(f"{options.program}: no such program")
-    if options.warm_up_steps < 0 or options.measure_every < 0:
-        parser.error("--warm-up-steps and --measure-every: 0 or more were expected")
     job = _Job(options)
     _take_over_ddp(job)
     _take_over_fsdp(job)
+    sys.path.insert(0, "" if options.module else str(Path(options.program).resolve().parent))
+    _check(parser, options)
     sys.argv = [options.program, *options.arguments]
     try:
         if options.module:
-            sys.path.insert(0, "")
             runpy.run_module(options.program, run_name="__main__", alter_sys=True)
         else:
-            sys.path.insert(0, str(Path(options.program).resolve().parent))
             runpy.run_path(options.program, run_name="__main__")
-    finally:
+    except Error as error:
+        parser.exit(1, _line(error))
+    except SystemExit:
         _finish(job)
+        raise
+    # Any other exception is the program's: it is to be seen now, not after lanes that may wait for
+    # ranks which wait for this one, and without a table that reads like an end.
+    _finish(job)
 
 
 if __name__ == "__main__":

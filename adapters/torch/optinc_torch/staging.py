@@ -100,5 +100,11 @@ def supported(buffer: torch.Tensor) -> bool:
             and buffer.layout == torch.strided)
 
 
+def described(buffer: torch.Tensor) -> str:
+    """For a message about what is not supported."""
+    kind = "" if buffer.layout == torch.strided else "sparse "
+    return f"{kind}{buffer.dtype} on {buffer.device}"
+
+
 def create(device: torch.device) -> Staging:
     return _makers[device.type](device)
