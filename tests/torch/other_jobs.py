@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that know nothing of OptINC and do something out of the ordinary, started by test_run.py.
 
-    torchrun --nproc-per-node K other_jobs.py double|sparse|groups|folds|two-models|stuck
+    torchrun --nproc-per-node K other_jobs.py double|sparse|groups|folds|two-models|broken
 """
 
 import gc
@@ -54,31 +54,16 @@ def two_models() -> None:
     judge(generator(torch.ones(2, 3))).sum().backward()
 
 
-class _Break(torch.autograd.Function):
-    @staticmethod
-    def forward(_context, x: torch.Tensor) -> torch.Tensor:  # noqa: ANN001
-        return x.clone()
-
-    @staticmethod
-    def backward(_context, _gradient: torch.Tensor) -> torch.Tensor:  # noqa: ANN001
-        raise ArithmeticError("the program's own")
-
-
-def stuck() -> None:
-    """Rank 0 breaks while a bucket of its is under way, which rank 1 has not."""
-    model = DistributedDataParallel(nn.Sequential(nn.Linear(600, 600), nn.Linear(600, 600)),
-                                    bucket_cap_mb=1)
-    if dist.get_rank() == 0:
-        model.module[0].register_forward_hook(lambda _module, _inputs, output: _Break.apply(output))
-        step(model, torch.ones(1, 600))
-    threading.Event().wait()
+def broken() -> None:
+    step(DistributedDataParallel(nn.Linear(3, 3)), torch.ones(1, 3))
+    raise ArithmeticError("the program's own")
 
 
 def main() -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     {"double": double, "sparse": sparse, "groups": groups, "folds": folds,
-     "two-models": two_models, "stuck": stuck}[sys.argv[1]]()
+     "two-models": two_models, "broken": broken}[sys.argv[1]]()
     gc.collect()
     dist.barrier()
     dist.destroy_process_group()

@@ -147,3 +147,28 @@ def _wrong_dtype(path: str) -> str:
 def test_a_gradient_type_that_is_not_supported(designs):
     for message in harness.run(2, _wrong_dtype, str(designs / "4x8.safetensors")):
         assert "float32, bfloat16 or float16" in message and "float64 on cpu" in message
+
+
+@pytest.mark.parametrize("options,message", [
+    ({"seed": -1}, "seed -1: 0 to 2^64 - 1 was expected"),
+    ({"seed": 1 << 64}, "seed 18446744073709551616: "),
+    ({"block_size": (1 << 32) + 64}, "block_size 4294967360: 0 to 2^32 - 1 was expected"),
+    ({"threads": -1}, "threads -1: "),
+    ({"chunk_elements": -1}, "chunk_elements -1: "),
+])
+def test_numbers_that_the_library_cannot_hold_are_told_on_every_rank(designs, options, message):
+    mine, other = _messages(2, [designs / "4x8.safetensors"] * 2, [options, {}])
+    assert message in mine
+    assert other.startswith("rank 0: ") and message in other
+
+
+def _time_limit(path: str, seconds: float) -> str:
+    with pytest.raises(ValueError) as caught:
+        optinc_torch.State(path, timeout_s=seconds)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_time_limit_that_is_none(designs, seconds):
+    message = harness.run(1, _time_limit, str(designs / "4x8.safetensors"), seconds)[0]
+    assert message == f"timeout_s {seconds}: seconds above 0 were expected"

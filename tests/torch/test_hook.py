@@ -274,3 +274,63 @@ def test_a_restored_state_goes_on_with_the_same_bits(designs, tmp_path):
     results = harness.run(2, _resume, str(designs / "4x8.safetensors"), str(tmp_path))
     for whole, resumed in results:
         np.testing.assert_array_equal(whole, resumed)
+
+
+def _shared(path: str) -> list:
+    """Gradients of two models whose buckets, of one index, are under way at once."""
+    state, models = optinc_torch.State(path), []
+    for _ in range(2):
+        models.append(DistributedDataParallel(nn.Linear(64, 64, bias=False).bfloat16()))
+        models[-1].register_comm_hook(state, optinc_torch.hook)
+    x, found = torch.ones(1, 64, dtype=torch.bfloat16), []
+    for _ in range(10):
+        for model in models:
+            model.zero_grad()
+        (models[0](x).sum() + 4 * models[1](x).sum()).backward()
+        found += [model.module.weight.grad.unique().tolist() for model in models]
+    return found
+
+
+def test_models_that_share_a_state_keep_their_gradients_apart(designs):
+    for found in harness.run(2, _shared, str(designs / "4x8.safetensors")):
+        assert found == [[1.0], [4.0]] * 10  # powers of two are codes
+
+
+def _in_turn(path: str, count: int) -> list:
+    """A model's gradients over some steps; count models share its state and step in turn with it."""
+    state, models = optinc_torch.State(path), []
+    for _ in range(count):
+        models.append(DistributedDataParallel(_model(torch.float32)))
+        models[-1].register_comm_hook(state, optinc_torch.hook)
+    found = []
+    for step in range(4):
+        x = torch.randn(8, _LAYERS[0], generator=torch.Generator().manual_seed(step))
+        for model in models:
+            model.zero_grad()
+            model(x).square().mean().backward()
+        found.append(torch.cat([p.grad.flatten() for p in models[0].parameters()]).numpy())
+    return found
+
+
+def test_signs_alternate_for_every_model_that_shares_a_state(designs):
+    path = str(designs / "4x8.safetensors")
+    alone, shared = (harness.run(2, _in_turn, path, count)[0] for count in (1, 2))
+    np.testing.assert_array_equal(alone, shared)
+
+
+def _compiled(path: str) -> tuple:
+    """A state that was saved of a compiled model, for one that is not."""
+    module = nn.Linear(20, 5)
+    model = DistributedDataParallel(module)
+    state = optinc_torch.State(path, error_feedback=True)
+    model.register_comm_hook(state, optinc_torch.hook)
+    compiled = torch.compile(model, backend="eager")
+    compiled(torch.rand(3, 20)).square().mean().backward()
+    saved = state.state_dict(compiled)
+    state.load_state_dict(saved, module)
+    return sorted(saved["feedback"]), sorted(state.state_dict(torch.compile(module))["feedback"])
+
+
+def test_names_are_those_of_the_module_whether_compiled_or_not(designs):
+    for saved, again in harness.run(2, _compiled, str(designs / "4x8.safetensors")):
+        assert saved == again == ["bias", "weight"]

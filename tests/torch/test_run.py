@@ -200,9 +200,7 @@ def test_a_pattern_need_not_fit_every_model():
     assert through_the_switch(done) == [12, 3 + 3 + 1]
 
 
-def test_the_programs_own_error_is_seen_at_once():
-    """And not after the lanes, which wait for rank 1, which waits for nothing."""
-    done = harness.run(2, _rank, ["-m", "optinc_torch.run", str(_OTHER), "stuck"], {},
-                       initialise=False, timeout_s=60.0, may_die=(1,))[0]
+def test_the_programs_own_error_comes_without_a_table():
+    done = run(2, "-m", "optinc_torch.run", _OTHER, "broken")
     assert done.returncode == 1
     assert done.stderr.strip() == "the program's own"

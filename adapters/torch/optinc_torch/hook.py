@@ -5,7 +5,7 @@ import datetime
 import functools
 import os
 import time
-from typing import Any, Iterable, Optional, Union
+from typing import Any, Iterable, Optional, Sequence, Union
 
 import torch
 import torch.distributed as dist
@@ -46,6 +46,9 @@ class State:
     Making one is collective over `process_group` (None: the default group), which should be the
     model's own; the library talks over new Gloo groups of the same ranks, so the program's own
     collectives and the hook's never mix. Ranks whose designs or options differ all raise Error.
+
+    Models may share one, if they have the same ranks; their steps are then counted together, and
+    exclude and state_dict, which go by names, are for one of them.
 
     design          path of a design file, or a Design; K ranks need K <= its ports
     bits            None, or what the design must have
@@ -92,7 +95,10 @@ class State:
         self.design, self.backend = self._lanes.design, self._lanes.backend
         self.photonic = self._lanes.photonic
         self._feedback = FeedbackStore()
-        self._stagings: dict[tuple[int, torch.device], staging.Staging] = {}  # by bucket
+        # By the id of a bucket's first parameter: models may share a state, and two of one index be
+        # under way at once. The selection's plans keep the ids valid.
+        self._stagings: dict[tuple[int, torch.device], staging.Staging] = {}
+        self._turns: dict[int, int] = {}  # by the id of a parameter: its reductions until now
         self._recorder = Recorder()
         self._step = 0
 
@@ -107,24 +113,32 @@ class State:
         if not staging.supported(buffer):
             raise Error("dense gradients in float32, bfloat16 or float16 on the CPU or a CUDA "
                         f"device were expected, not {staging.described(buffer)}")
-        key = (bucket.index(), buffer.device)
+        parameters, step = bucket.parameters(), self._step
+        key, turn = (id(parameters[0]), buffer.device), self._next_turn(parameters)
         if key not in self._stagings:
             self._stagings[key] = staging.create(buffer.device)
-        stage, step = self._stagings[key], self._step
-        plan = self._selection.plan(bucket.parameters())
+        stage = self._stagings[key]
+        plan = self._selection.plan(parameters)
         if step < self.warm_up_steps:
             plan = Plan((), ((0, buffer.numel()),), ())
         feedback = self._feedback.flat(plan.parameters) if self.error_feedback else None
         stage.begin(buffer)
         future = self._lanes.submit(
-            functools.partial(self._reduce, buffer, stage, plan, feedback, step,
+            functools.partial(self._reduce, buffer, stage, plan, feedback, step, turn,
                               step * _BUCKETS_MAX + bucket.index()),
             () if buffer.device.type == "cpu" else (buffer.device,))
         self._step += bucket.is_last()
         return future
 
+    def _next_turn(self, parameters: Sequence[torch.Tensor]) -> int:
+        """The step, but of the model that has these parameters: others may share this state."""
+        ids = [id(p) for p in parameters]
+        turn = next((self._turns[key] for key in ids if key in self._turns), self._step)
+        self._turns.update(dict.fromkeys(ids, turn + 1))
+        return turn
+
     def _reduce(self, buffer: torch.Tensor, stage: staging.Staging, plan: Plan,
-                feedback: Optional[torch.Tensor], step: int, stream: int, lane: Lane,
+                feedback: Optional[torch.Tensor], step: int, turn: int, stream: int, lane: Lane,
                 future: torch.futures.Future) -> None:
         """A bucket, on a lane's thread."""
         values = stage.values(buffer)
@@ -136,18 +150,18 @@ class State:
             if plan.excluded:
                 mine = Plan.gather(plan.switched, values, lane.buffer("switched", sum(
                     count for _, count in plan.switched)))
-            self._switch(mine, feedback, step, stream, measuring, lane)
+            self._switch(mine, feedback, turn, stream, measuring, lane)
             if plan.excluded:
                 Plan.scatter(plan.switched, mine, values)
         with stage.finish(values, buffer):
             future.set_result(buffer)
 
-    def _switch(self, values: torch.Tensor, feedback: Optional[torch.Tensor], step: int,
+    def _switch(self, values: torch.Tensor, feedback: Optional[torch.Tensor], turn: int,
                 stream: int, measuring: bool, lane: Lane) -> None:
         exact = self._exact_mean(values, feedback, lane) if measuring else None
-        turn = ("even" if step % 2 else "odd") if self.alternate else None
+        turned = ("even" if turn % 2 else "odd") if self.alternate else None
         report = lane.collective.allreduce(values, values, op="mean", error_feedback=feedback,
-                                           step=stream, turn=turn)
+                                           step=stream, turn=turned)
         self._recorder.add(report)
         if exact is not None:
             self._recorder.measure(exact, values, report.error_bound_max)
@@ -179,18 +193,20 @@ class State:
     def reset(self) -> None:
         """Forgets feedback, step count and statistics; to be called between steps."""
         self._feedback.clear()
+        self._turns.clear()
         self._step = 0
         self._recorder.take()
 
     def state_dict(self, module: nn.Module) -> dict[str, Any]:
-        """Step count and this rank's error feedback by parameter name (without DDP's prefix). Each
-        rank has its own."""
+        """Step count and this rank's error feedback by parameter name (without the prefixes of
+        DDP and torch.compile). Each rank has its own."""
         return {"step": self._step, "feedback": self._feedback.state_dict(_named(module))}
 
     def load_state_dict(self, state: dict[str, Any], module: nn.Module) -> None:
         """Continues where state_dict was taken; ValueError if it is of another model."""
         self._feedback.load_state_dict(state["feedback"], _named(module))
         self._step = int(state["step"])
+        self._turns.clear()
         self._recorder.take()
 
     def close(self) -> None:
@@ -200,8 +216,11 @@ class State:
 
 
 def _named(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
-    inner = module.module if isinstance(module, DistributedDataParallel) else module
-    return list(inner.named_parameters())
+    """By the names of the module itself, whichever way it is wrapped or compiled."""
+    while (inner := module.module if isinstance(module, DistributedDataParallel)
+           else module._modules.get("_orig_mod")) is not None:  # torch.compile's
+        module = inner
+    return list(module.named_parameters())
 
 
 def hook(state: State, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:

@@ -158,11 +158,20 @@ def _exchange_texts(group: Any, text: str) -> list[str]:
     return [bytes(t.tolist()).rstrip(b"\0").decode("utf-8", "replace") for t in found]
 
 
+def _check_ranges(options: SwitchOptions) -> None:
+    """ctypes would cut off what C's types do not hold."""
+    for name, bits in (("seed", 64), ("block_size", 32), ("chunk_elements", 64), ("threads", 32)):
+        value = getattr(options, name)
+        if not 0 <= value < 1 << bits:
+            raise ValueError(f"{name} {value}: 0 to 2^{bits} - 1 was expected")
+
+
 def _load_on_all_ranks(options: SwitchOptions, group: Any) -> tuple[Design, Optional[Photonic]]:
     """The design, if every rank has one that fits and all have the same hardware; else Error on
     every rank."""
     loaded, photonic, message, hardware = None, None, "", ""
     try:
+        _check_ranges(options)
         photonic = checked(options.backend, options.photonic)
         if photonic is not None:
             text = json.dumps(photonic.configuration(), sort_keys=True)
