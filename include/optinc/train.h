@@ -176,7 +176,8 @@ OPTINC_API optinc_status optinc_train(const optinc_spec *spec, const optinc_trai
 /* Makes a design that errs at a known rate: of the level's cases, round(rate * cases) drawn without
  * replacement answer with one digit off by one level. The digit is drawn with the weights
  * digit_weight [digits out], NULL: all alike. A level without table gets one (the reference's
- * answers, at most 2^24 cases, else OPTINC_ERR_OVERFLOW); what was wrong before stays. The proof
+ * answers, at most 2^24 cases, else OPTINC_ERR_OVERFLOW; OPTINC_ERR_UNSUPPORTED if it has a
+ * proof that does not call it exact); what was wrong before stays. The proof
  * becomes exhaustive, with the table's errors (exact if there are none) and a margin of NaN.
  * *errors, if not NULL: cases of the table that are wrong afterwards. rate in [0, 1]; weights
  * finite, >= 0, and not all 0. */

@@ -48,6 +48,10 @@ static optinc_status check(const optinc_unit *unit, double rate, const double *w
     if (unit->spec.variant == OPTINC_VARIANT_STOCHASTIC || unit->spec.bits_out > 32)
         return oi_fail(log, OPTINC_ERR_UNSUPPORTED,
                        "errors are for half-up and residual switches of at most 32 bits out");
+    if (!unit->table && unit->proof.kind != OPTINC_PROOF_NONE && !unit->proof.exact)
+        return oi_fail(log, OPTINC_ERR_UNSUPPORTED,
+                       "the level is not exact by its proof and has no table: which cases it "
+                       "answers wrongly is not known");
     if (!unit->table && optinc_spec_case_count(&unit->spec) > CASES_MAX)
         return oi_fail(log, OPTINC_ERR_OVERFLOW, "the design has more than 2^24 cases");
     for (uint32_t i = 0; weight && i < unit->spec.bits_out / 2; i++) {

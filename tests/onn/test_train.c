@@ -281,12 +281,22 @@ static void test_injected_errors(void **state)
     const double low[] = {1.0, 0.0, 0.0};
     optinc_design *design = NULL;
     const optinc_unit *unit;
+    optinc_proof exact, sampled;
     uint64_t errors = 99;
     optinc_spec spec;
 
     (void)state;
     assert_int_equal(optinc_spec_single(2, 6, OPTINC_VARIANT_HALF_UP, NULL, &spec), OPTINC_OK);
     assert_int_equal(optinc_construct(&spec, NULL, NULL, &design), OPTINC_OK);
+    /* layers that may err must not get a table of right answers, and with it a proof */
+    sampled = exact = optinc_design_unit(design, 0)->proof;
+    sampled.kind = OPTINC_PROOF_SAMPLED;
+    sampled.exact = false;
+    assert_int_equal(optinc_design_set_proof(design, 0, &sampled), OPTINC_OK);
+    assert_int_equal(optinc_design_inject_errors(design, 0, 0.0, NULL, 1, NULL, NULL),
+                     OPTINC_ERR_UNSUPPORTED);
+    assert_null(optinc_design_unit(design, 0)->table);
+    assert_int_equal(optinc_design_set_proof(design, 0, &exact), OPTINC_OK);
     assert_int_equal(optinc_design_inject_errors(design, 0, 1.5, NULL, 1, NULL, NULL),
                      OPTINC_ERR_INVALID_ARGUMENT);
     assert_int_equal(optinc_design_inject_errors(design, 1, 0.5, NULL, 1, NULL, NULL),
