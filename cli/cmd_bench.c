@@ -143,7 +143,7 @@ static const char *fault_of(const json_t *row)
 /* Adds median, best and the rates to a line of the ranks; returns the median. */
 static double complete(json_t *row)
 {
-    double times[TIMES_MAX], bytes = json_number_value(json_object_get(row, "bytes")), median;
+    double times[TIMES_MAX] = {0}, bytes = json_number_value(json_object_get(row, "bytes")), median;
     double ranks = json_number_value(json_object_get(row, "ranks"));
     const json_t *found = json_object_get(row, "times_s");
     size_t count = json_array_size(found);
