@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := build
 .PHONY: build demo test sanitize bench lint fuzz soak suites coverage valgrind clean help setup-apt setup-venv setup-photonics setup-lint
 
+# The settings of the caller's own jobs are neither the tests' nor the demo's.
+unexport $(filter-out OPTINC_PYTHON,$(filter OPTINC_%,$(.VARIABLES)))
+
 build: setup-apt ## the libraries and build/release/bin/optinc
 	@cmake --preset release >build/configure.log || { cat build/configure.log; exit 1; }
 	cmake --build --preset release

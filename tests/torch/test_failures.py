@@ -99,7 +99,7 @@ def _train(path: str, break_it, options: dict) -> tuple[int, str, str]:
 def _broken_exchange() -> None:
     def fail(*_arguments, **_options):
         raise RuntimeError("the wire was cut")
-    dist.ProcessGroup.send = fail
+    dist.ProcessGroupGloo.send = fail
 
 
 def test_an_error_of_the_worker_thread_reaches_every_training_loop(designs):

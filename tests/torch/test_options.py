@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook's options: warm-up, exclusion by name, lanes; loss scaling; another device's way."""
 
+import gc
+import os
 import threading
 from contextlib import contextmanager
 
@@ -161,6 +163,26 @@ def _overlapping(path: str) -> list:
 def test_buckets_overlap(designs):
     order = harness.run(1, _overlapping, str(designs / "4x8.safetensors"))[0]
     assert sorted(order) == ["first begins", "first ends", "submitted"] and order[-1] == "first ends"
+
+
+def _descriptors(path: str) -> list:
+    """Open ones after each of some states, of the default group and of another in turn."""
+    halves, open_ones = [dist.new_group([0, 1]), dist.new_group([2, 3])], []
+    for process_group in [None, halves[dist.get_rank() // 2]] * 3:
+        model = DistributedDataParallel(nn.Linear(40, 40), process_group=process_group)
+        state = optinc_torch.State(path, process_group=process_group)
+        model.register_comm_hook(state, optinc_torch.hook)
+        model(torch.ones(2, 40)).sum().backward()
+        state.close()
+        del model, state
+        gc.collect()
+        open_ones.append(len(os.listdir("/proc/self/fd")))
+    return open_ones
+
+
+def test_states_that_are_closed_and_dropped_leave_no_connections(designs):
+    for found in harness.run(4, _descriptors, str(designs / "4x8.safetensors")):
+        assert max(found[2:]) <= max(found[:2]), found
 
 
 def _scaled(path: str) -> list:

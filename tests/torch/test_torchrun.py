@@ -50,6 +50,24 @@ def test_counts_that_differ_are_told_on_every_rank(designs):
         assert "the ranks disagree on the element count" in message
 
 
+def _expanded(path: str) -> list:
+    """The refusal, and what the group does after it."""
+    _start(path)
+    with pytest.raises(optinc_torch.Error) as caught:
+        dist.all_reduce(torch.ones(1).expand(5000))
+    after = torch.full((50, 100), float(dist.get_rank())).T
+    dist.all_reduce(after)
+    return [str(caught.value), after.unique().tolist()]
+
+
+def test_an_expanded_tensor_is_refused_and_nothing_else_fails(designs):
+    """A transposed one is no such thing."""
+    for message, after in harness.run(2, _expanded, str(designs / "4x8.safetensors"),
+                                      initialise=False, timeout_s=_TIMEOUT_S):
+        assert "elements share memory" in message
+        assert len(after) == 1 and abs(after[0] - 1) <= 2 / 127
+
+
 def _die(path: str) -> str:
     _start(path)
     model = DistributedDataParallel(nn.Linear(40, 40))

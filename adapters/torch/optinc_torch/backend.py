@@ -120,6 +120,10 @@ class ProcessGroupOptINC(dist.ProcessGroup):
     def allreduce(self, tensors: list[torch.Tensor], opts: Any = None) -> dist.Work:
         op = opts.reduceOp if opts is not None else dist.ReduceOp.SUM
         if len(tensors) == 1 and self._qualifies(tensors[0], op):
+            if any(step == 0 and count > 1
+                   for step, count in zip(tensors[0].stride(), tensors[0].shape)):
+                raise Error("all_reduce of an expanded tensor, whose elements share memory: clone "
+                            "it first")
             return _SwitchWork(self._lanes.submit(
                 lambda lane, future: self._switch(tensors, op, lane, future)))
         self.passed_through += 1

@@ -5,11 +5,13 @@ import datetime
 import functools
 import os
 import time
+from collections import Counter
 from typing import Any, Iterable, Optional, Sequence, Union
 
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.distributed_c10d import _get_default_store
 from torch.nn.parallel import DistributedDataParallel
 
 from optinc_torch import staging
@@ -29,15 +31,28 @@ TIMEOUT_MAX_S = 1e8  # three years; infinity does not fit in a timedelta
 _BUCKETS_MAX = 1 << 16  # a step's buckets have random streams of their own: step * 2^16 + bucket
 
 
+_groups_made: Counter[tuple[int, ...]] = Counter()  # by their ranks
+
+
 def new_groups(count: int, process_group: Optional[dist.ProcessGroup],
-               timeout_s: float) -> list[dist.ProcessGroup]:
-    """Gloo groups of the ranks of `process_group` (None: the default group). Collective over it."""
+               timeout_s: float) -> list[dist.ProcessGroupGloo]:
+    """Gloo groups of the ranks of `process_group` (None: the default group). Collective over it.
+
+    PyTorch does not know them, so that they end with their last reference; its new_group would keep
+    them, and destroying one could change the names of the program's own.
+    """
     if not 0 < timeout_s <= TIMEOUT_MAX_S:
         raise ValueError(f"timeout_s {timeout_s}: seconds above 0 were expected")
-    ranks = None if process_group is None else dist.get_process_group_ranks(process_group)
-    return [dist.new_group(ranks, backend="gloo", timeout=datetime.timedelta(seconds=timeout_s),
-                           use_local_synchronization=process_group is not None)
-            for _ in range(count)]
+    group = process_group or dist.group.WORLD
+    ranks = tuple(dist.get_process_group_ranks(group))
+    timeout = datetime.timedelta(seconds=timeout_s)
+    made = []
+    for _ in range(count):
+        name = f"optinc/{'_'.join(map(str, ranks))}/{_groups_made[ranks]}/"
+        _groups_made[ranks] += 1
+        made.append(dist.ProcessGroupGloo(dist.PrefixStore(name, _get_default_store()),
+                                          ranks.index(dist.get_rank()), len(ranks), timeout))
+    return made
 
 
 class State:
