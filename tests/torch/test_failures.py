@@ -48,6 +48,24 @@ def test_block_sizes_that_differ(designs):
         assert "the ranks disagree" in message
 
 
+def _absent(path: str) -> str:
+    """Rank 1 makes no State."""
+    if dist.get_rank() == 1:
+        dist.barrier()
+        return ""
+    with pytest.raises(optinc_torch.Error) as caught:
+        optinc_torch.State(path, timeout_s=2.0)
+    dist.barrier()
+    return str(caught.value)
+
+
+def test_a_rank_without_a_state_is_named(designs):
+    first, _, last = harness.run(3, _absent, str(designs / "4x8.safetensors"),
+                                 timeout_s=_TIMEOUT_S)
+    for message in (first, last):
+        assert "waited 2 s for rank 1, which came to no switch" in message
+
+
 def test_more_workers_than_ports(designs):
     for message in _messages(3, [designs / "2x8.safetensors"] * 3):
         assert "a switch with 2 ports cannot serve 3 workers" in message

@@ -43,16 +43,28 @@ def new_groups(count: int, process_group: Optional[dist.ProcessGroup],
     """
     if not 0 < timeout_s <= TIMEOUT_MAX_S:
         raise ValueError(f"timeout_s {timeout_s}: seconds above 0 were expected")
-    group = process_group or dist.group.WORLD
-    ranks = tuple(dist.get_process_group_ranks(group))
-    timeout = datetime.timedelta(seconds=timeout_s)
-    made = []
-    for _ in range(count):
-        name = f"optinc/{'_'.join(map(str, ranks))}/{_groups_made[ranks]}/"
-        _groups_made[ranks] += 1
-        made.append(dist.ProcessGroupGloo(dist.PrefixStore(name, _get_default_store()),
-                                          ranks.index(dist.get_rank()), len(ranks), timeout))
-    return made
+    ranks = tuple(dist.get_process_group_ranks(process_group or dist.group.WORLD))
+    store = dist.PrefixStore(f"optinc/{'_'.join(map(str, ranks))}/{_groups_made[ranks]}/",
+                             _get_default_store())
+    _groups_made[ranks] += 1
+    _meet(store, ranks, timeout_s)
+    return [dist.ProcessGroupGloo(dist.PrefixStore(f"{i}/", store), ranks.index(dist.get_rank()),
+                                  len(ranks), datetime.timedelta(seconds=timeout_s))
+            for i in range(count)]
+
+
+def _meet(store: dist.Store, ranks: Sequence[int], timeout_s: float) -> None:
+    """Waits for all ranks; Gloo would not say which of them do not come."""
+    store.set(f"rank {dist.get_rank()}", "")
+    try:
+        store.wait([f"rank {rank}" for rank in ranks], datetime.timedelta(seconds=timeout_s))
+    except RuntimeError as error:
+        missing = [str(rank) for rank in ranks if not store.check([f"rank {rank}"])]
+        if not missing:
+            raise
+        raise Error(f"waited {timeout_s:g} s for rank {', '.join(missing)}, which came to no "
+                    "switch: every rank must go through it. (A program that starts its own ranks "
+                    "cannot be run under optinc_torch.run: let torchrun start them.)") from error
 
 
 class State:
