@@ -26,7 +26,7 @@ class WorkerError(AssertionError):
     """A worker raised; the message holds its traceback."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -56,7 +56,7 @@ def run(workers: int, function: Callable[..., Any], *arguments: Any, timeout_s: 
     """[function(*arguments) of rank 0, rank 1, ...]. A worker that raises, or that does not answer
     in time, fails the test. Ranks in may_die may end without an answer, and owe none once the
     others have given theirs: it is None then."""
-    port = str(_free_port())
+    port = str(free_port())
     processes, connections = [], []
     for rank in range(workers):
         receiver, sender = _CONTEXT.Pipe(duplex=False)

@@ -204,3 +204,28 @@ def test_the_programs_own_error_comes_without_a_table():
     done = run(2, "-m", "optinc_torch.run", _OTHER, "broken")
     assert done.returncode == 1
     assert done.stderr.strip() == "the program's own"
+
+
+_STARTING = _JOB.with_name("starting_job.py")
+
+
+def starting(*arguments):
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    environment.pop("RANK", None)
+    return subprocess.run([sys.executable, *map(str, arguments), str(harness.free_port())],
+                          capture_output=True, text=True, timeout=200, check=False, env=environment)
+
+
+@pytest.mark.parametrize("how", ["spawn", "fork", "copies"])
+def test_ranks_that_the_program_starts_itself(how):
+    """They are as those of torchrun."""
+    done = starting("-m", "optinc_torch.run", "--seed", "3", _STARTING, how)
+    assert digest(done) == digest(run(3, "-m", "optinc_torch.run", _JOB, "ddp"))
+    assert through_the_switch(done) == [6 * (30 * 200 + 200 + 200 * 5 + 5)]
+    assert "nothing went through" not in done.stderr
+
+
+def test_a_module_that_starts_itself_again():
+    done = starting("-m", "optinc_torch.run", "--quiet", "-m", "starting_job", "copies")
+    assert digest(done) == digest(run(3, "-m", "optinc_torch.run", _JOB, "ddp"))
+    assert "optinc:" not in done.stderr

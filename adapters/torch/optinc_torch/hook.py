@@ -63,8 +63,8 @@ def _meet(store: dist.Store, ranks: Sequence[int], timeout_s: float) -> None:
         if not missing:
             raise
         raise Error(f"waited {timeout_s:g} s for rank {', '.join(missing)}, which came to no "
-                    "switch: every rank must go through it. (A program that starts its own ranks "
-                    "cannot be run under optinc_torch.run: let torchrun start them.)") from error
+                    "switch: every rank must go through it (under optinc_torch.run: torchrun starts "
+                    "them all, or the program itself from Python)") from error
 
 
 class State:
