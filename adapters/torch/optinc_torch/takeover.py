@@ -233,7 +233,7 @@ def take_over_copies(path: Path, module: Optional[str], prefix: Sequence[str]) -
     def is_program(words: Sequence[Any]) -> bool:
         if len(words) > 1 and words[0] == "-m":
             return words[1] == module
-        return len(words) > 0 and Path(words[0]).resolve() == path
+        return len(words) > 0 and Path(os.fsdecode(words[0])).resolve() == path
 
     @functools.wraps(original)
     def start(self: subprocess.Popen, args: Any, *others: Any, **named: Any) -> None:
@@ -258,9 +258,9 @@ class Child:
             self._function(*arguments, **named)
         except SystemExit as end:
             if not end.code:
-                finish(job)
+                finish(job, is_child=True)
             raise
-        finish(job)
+        finish(job, is_child=True)
 
 
 _current: Optional[Job] = None  # of this process: PyTorch is taken over once
@@ -279,17 +279,17 @@ def take_over(options: argparse.Namespace) -> Job:
     return _current
 
 
-def finish(job: Job) -> None:
+def finish(job: Job, is_child: bool = False) -> None:
     """What there is to report, and the end of the switches. Not after an exception: their lanes may
     wait for ranks which wait for this one."""
-    process = multiprocessing.process.current_process()
     rank = job.rank if job.rank is not None else int(os.environ.get("RANK", "0"))
     if rank == 0 and not job.options.quiet:
         for model in job.models:
             _report(model)
-        if not job.models and not job.children and not process.daemon:
-            print("optinc: no DistributedDataParallel or fully_shard was made: nothing went "
-                  "through the switch", file=sys.stderr)
+        if not job.models and not is_child:
+            print("optinc: no DistributedDataParallel or fully_shard was made"
+                  + (f" by this process; the {job.children} that it started report theirs"
+                     if job.children else ": nothing went through the switch"), file=sys.stderr)
     for model in job.models:
         if model.state is not None:
             model.state.close()
