@@ -158,14 +158,17 @@ static optinc_status make_layer(const oi_photonic *photonic, uint32_t l, const d
     const optinc_layer *source = &photonic->unit->layers[l];
     const optinc_photonic_options *options = &photonic->options;
     oi_photonic_layer *layer = &photonic->layers[l];
-    optinc_circuit_options circuit = {
-        .mapping = options->direct ? OPTINC_MAPPING_DIRECT : source->mapping,
-        .layout = options->layout,
-        .form = options->form,
-        .segment_side = source->segment_side,
-        .balance = options->dummies,
-        .loss_db = options->device.mzi_loss_db,
-        .crossed_by = options->device.crossing_loss_db > 0 ? &options->device : NULL};
+    /* a layer without faults has nothing to make up for */
+    const optinc_device ideal = optinc_device_ideal();
+    const optinc_device *device = oi_is_faulty(options->fault_layer, l) ? &options->device : &ideal;
+    optinc_circuit_options circuit = {.mapping =
+                                          options->direct ? OPTINC_MAPPING_DIRECT : source->mapping,
+                                      .layout = options->layout,
+                                      .form = options->form,
+                                      .segment_side = source->segment_side,
+                                      .balance = options->dummies,
+                                      .loss_db = device->mzi_loss_db,
+                                      .crossed_by = device->crossing_loss_db > 0 ? device : NULL};
 
     layer->optical_bias = circuit.mapping != OPTINC_MAPPING_SEGMENTED &&
                           !options->bias_electronic && has_bias(source);

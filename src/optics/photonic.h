@@ -40,16 +40,23 @@ typedef struct oi_photonic {
 
 /* A chip, compiled: its layers' matrices one behind the other. */
 typedef struct oi_photonic_chip {
-    double *in_phase;   /* [matrix_count] gain times the real part */
-    double *quadrature; /* [matrix_count] what the modulators' leakage adds; NULL if none */
-    double *sigma;      /* [receiver_count] additive noise, in the layer's units */
-    double noise_share; /* relative-intensity noise, relative to the value */
-    double leakage;     /* amplitude of an extinguished modulator */
+    double *in_phase;     /* [matrix_count] gain times the real part */
+    double *quadrature;   /* [matrix_count] what the modulators' leakage adds; NULL if none */
+    double *sigma;        /* [receiver_count] additive noise, in the layer's units */
+    double noise_share;   /* relative-intensity noise, relative to the value */
+    uint32_t fault_layer; /* whose noise it is; 0: all layers', else counted from 1 */
+    double leakage;       /* amplitude of an extinguished modulator */
 } oi_photonic_chip;
 
 optinc_status oi_photonic_create(const optinc_unit *unit, const optinc_photonic_options *options,
                                  const optinc_log *log, oi_photonic **photonic);
 void oi_photonic_destroy(oi_photonic **photonic);
+
+/* Whether layer l, from 0 on, is one whose components have faults. */
+static inline bool oi_is_faulty(uint32_t fault_layer, uint32_t l)
+{
+    return fault_layer == 0 || fault_layer == l + 1;
+}
 
 optinc_status oi_photonic_chip_create(const oi_photonic *photonic,
                                       const optinc_photonic_options *options, uint32_t number,

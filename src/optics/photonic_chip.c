@@ -104,6 +104,7 @@ optinc_status oi_photonic_chip_create(const oi_photonic *photonic,
 
         largest = size > largest ? size : largest;
     }
+    made->fault_layer = options->fault_layer;
     /* 0 stands for an ideal modulator, as in the device files */
     if (device->modulator_extinction_db > 0)
         made->leakage = pow(10, -device->modulator_extinction_db / 20);
@@ -127,7 +128,7 @@ optinc_status oi_photonic_chip_create(const oi_photonic *photonic,
                                    .correct_errors = options->correct_errors,
                                    .search_steps = options->search_steps,
                                    .self_configure = options->self_configure};
-        bool faulty = options->fault_layer == 0 || options->fault_layer == l + 1;
+        bool faulty = oi_is_faulty(options->fault_layer, l);
 
         status = compile_layer(photonic, l, faulty ? device : &ideal, &which, made, at, receiver,
                                scratch);

@@ -159,6 +159,7 @@ static void run_layers(run *w)
     for (uint32_t l = 0; l < photonic->layer_count; l++) {
         const oi_photonic_layer *layer = &photonic->layers[l];
         size_t size = (size_t)layer->rows * layer->inputs;
+        double share = oi_is_faulty(w->chip->fault_layer, l) ? w->chip->noise_share : 0;
         double *swap = w->x;
 
         if (layer->optical_bias)
@@ -174,7 +175,7 @@ static void run_layers(run *w)
         }
         for (uint32_t r = 0; r < layer->rows; r++, receiver++)
             w->kernels->receive(w->y + (size_t)r * TILE, layer->bias[r], w->chip->sigma[receiver],
-                                w->chip->noise_share, w->noise_words ? w->normals + receiver : NULL,
+                                share, w->noise_words ? w->normals + receiver : NULL,
                                 w->noise_words, layer->activation, layer->scale[r]);
         matrix += size;
         w->x = w->y;

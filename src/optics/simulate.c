@@ -252,13 +252,13 @@ static optinc_status run_all(const job *j, int threads, const optinc_progress *p
     return status;
 }
 
-/* Student's t at 97.5 % (exact to 4 degrees, then Cornish-Fisher: within 0.3 %). */
+/* Student's t at 97.5 % (exact to 7 degrees, then Cornish-Fisher: within 0.3 %). */
 static double student(double degrees)
 {
-    static const double few[] = {12.706, 4.303, 3.182, 2.776};
+    static const double few[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365};
     const double z = 1.959964;
 
-    if (degrees < 4.5)
+    if (degrees < 7.5)
         return few[(int)degrees - 1];
     return z + (z * z * z + z) / (4 * degrees) +
            (5 * pow(z, 5) + 16 * pow(z, 3) + 3 * z) / (96 * degrees * degrees);

@@ -166,10 +166,60 @@ static void test_yield(void **state)
     }
 }
 
+static double error_rate(const optinc_design *design, const optinc_simulate_options *options)
+{
+    optinc_simulate_result result;
+
+    memset(&result, 0xA5, sizeof result);
+    assert_int_equal(optinc_simulate(design, options, NULL, NULL, &result), OPTINC_OK);
+    assert_int_equal(result.codes, options->trials * options->codes_per_trial);
+    return result.code_error_rate;
+}
+
+/* Of all layers or of each alone: the loss that circuits are built for makes no errors, and noise is
+ * that of the layer. The last layer's values have no later threshold that they could cross. */
+static void test_faults_of_each_layer(void **state)
+{
+    const optinc_construct_options construct = {.activation = OPTINC_ACTIVATION_SATURATING,
+                                                .gap = 0.1};
+    optinc_simulate_options options = optinc_simulate_defaults();
+    optinc_design *design = NULL;
+    double all, most = 0, last = 0;
+    optinc_spec spec;
+
+    (void)state;
+    assert_int_equal(optinc_spec_single(4, 8, OPTINC_VARIANT_HALF_UP, NULL, &spec), OPTINC_OK);
+    assert_int_equal(optinc_construct(&spec, &construct, NULL, &design), OPTINC_OK);
+    assert_int_equal(optinc_design_unit(design, 0)->layer_count, 5);
+    options.photonic.direct = true;
+    options.trials = 2;
+    options.codes_per_trial = 3000;
+    for (int k = 0; k < 3; k++) {
+        options.photonic.device.mzi_loss_db = k < 2 ? 0.99 : 0;
+        options.photonic.device.crossing_loss_db = k > 0 ? 0.16 : 0;
+        for (options.photonic.fault_layer = 0; options.photonic.fault_layer <= 5;
+             options.photonic.fault_layer++)
+            assert_true(error_rate(design, &options) == 0);
+    }
+    options.photonic.device = optinc_device_ideal();
+    options.photonic.device.laser_rin_db_per_hz = -122;
+    options.photonic.fault_layer = 0;
+    all = error_rate(design, &options);
+    for (uint32_t l = 1; l <= 5; l++) {
+        options.photonic.fault_layer = l;
+        last = error_rate(design, &options);
+        most = fmax(most, last);
+    }
+    assert_true(all > 0.5 && most > 0.2 && most < 0.8 * all);
+    assert_true(last < 0.05 * all);
+    optinc_design_destroy(&design);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error_rate),
+        cmocka_unit_test(test_faults_of_each_layer),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_yield),
     };
