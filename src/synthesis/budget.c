@@ -58,9 +58,21 @@ typedef struct subject {
     const oi_photonic_layer *layer;
     const optinc_device *device;
     double snr_db_needed;
-    double *matrix;      /* [rows, inputs] complex, with the losses of all that light passes */
+    double *matrix;      /* [rows, inputs] complex, with the losses of MZIs, splitters, crossings */
     uint32_t *crossings; /* [rows] the most on a way to each receiver */
 } subject;
+
+/* Modulator and MZIs of the layer's longest way. */
+static double length_um(const subject *s)
+{
+    return s->device->modulator_length_um +
+           optinc_circuit_describe(s->layer->circuit).path_mzis_max * s->device->mzi_length_um;
+}
+
+static double waveguide_loss_db(const subject *s)
+{
+    return 1e-4 * length_um(s) * s->device->waveguide_loss_db_per_cm;
+}
 
 /* *light: the amplitude of the row's largest signal. */
 static optinc_receiver_budget receiver_budget(const subject *s, uint32_t r, double *light)
@@ -79,6 +91,7 @@ static optinc_receiver_budget receiver_budget(const subject *s, uint32_t r, doub
         *light += hypot(s->matrix[2 * at], s->matrix[2 * at + 1]);
         target += fabs(layer->target[at]);
     }
+    *light *= pow(10, -waveguide_loss_db(s) / 20);
     found.crossings = s->crossings[r];
     /* A saturating unit is a limiting amplifier: its swing counts, its slope is free. */
     if (layer->activation == OPTINC_ACTIVATION_SATURATING)
@@ -159,7 +172,6 @@ static void fill(const subject *s, const optinc_crossings *crossings, optinc_lay
 {
     const optinc_device *device = s->device;
     optinc_circuit_info info = optinc_circuit_describe(s->layer->circuit);
-    double length_um = device->modulator_length_um + info.path_mzis_max * device->mzi_length_um;
 
     *budget = (optinc_layer_budget){.mzis = info.mzi_count,
                                     .modulators = s->layer->inputs,
@@ -173,10 +185,9 @@ static void fill(const subject *s, const optinc_crossings *crossings, optinc_lay
     find_worst(s, budget, receivers);
     budget->loss_db_max = device->modulator_loss_db + info.path_mzis_max * device->mzi_loss_db +
                           info.path_splitters_max * device->splitter_loss_db +
-                          1e-4 * length_um * device->waveguide_loss_db_per_cm +
-                          budget->crossing_loss_db_max;
+                          waveguide_loss_db(s) + budget->crossing_loss_db_max;
     budget->latency_ps =
-        length_um * device->group_index / LIGHT_UM_PER_PS + device->amplifier_latency_ps;
+        length_um(s) * device->group_index / LIGHT_UM_PER_PS + device->amplifier_latency_ps;
     budget->laser_mw_needed =
         device->laser_power_mw *
         pow(10, (device->detector_sensitivity_dbm - budget->received_dbm_min) / 10);
