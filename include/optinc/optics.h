@@ -383,7 +383,8 @@ OPTINC_API optinc_status optinc_simulate(const optinc_design *design,
                                          optinc_simulate_result *result) OPTINC_WARN_UNUSED;
 
 /* The largest `value` of one of the device's values (by its name, 0 .. value_max) at which the
- * yield is still `yield_wanted` (0 .. 1), to a relative 1/64, by bisection over the same chips. 0
+ * yield is still `yield_wanted` (0 .. 1), to a relative 1/64, by bisection over the same chips: the
+ * yield is taken to fall with it. Circuits are built for each value as optinc_simulate builds them. 0
  * if even 0 does not reach it. value_max > 0, and in the value's range. Errors as
  * optinc_simulate. */
 OPTINC_API optinc_status optinc_tolerance(const optinc_design *design,

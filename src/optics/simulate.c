@@ -377,16 +377,15 @@ optinc_status optinc_simulate(const optinc_design *design, const optinc_simulate
     return status;
 }
 
-static optinc_status try_value(const oi_photonic *photonic, const optinc_simulate_options *options,
+static optinc_status try_value(const optinc_design *design, const optinc_simulate_options *options,
                                const char *name, double value, const optinc_log *log, double *yield)
 {
     optinc_simulate_options own = *options;
     optinc_simulate_result result = {0};
-    job j = {.photonic = photonic, .options = &own};
     optinc_status status = optinc_device_set(&own.photonic.device, name, value, log);
 
     if (!status)
-        status = run_job(&j, NULL, log, &result);
+        status = optinc_simulate(design, &own, NULL, log, &result);
     if (!status)
         *yield = result.yield;
     return status;
@@ -397,17 +396,13 @@ optinc_status optinc_tolerance(const optinc_design *design, const optinc_simulat
                                const optinc_progress *progress, const optinc_log *log,
                                double *value)
 {
-    oi_photonic *photonic = NULL;
     double low = 0, high = value_max, yield = 0;
     optinc_status status = check_options(design, options, log);
 
     if (!status && (!value || !(value_max > 0) || !(yield_wanted >= 0 && yield_wanted <= 1)))
         status = OPTINC_ERR_INVALID_ARGUMENT;
     if (!status)
-        status = oi_photonic_create(optinc_design_unit(design, options->level), &options->photonic,
-                                    log, &photonic);
-    if (!status)
-        status = try_value(photonic, options, name, high, log, &yield);
+        status = try_value(design, options, name, high, log, &yield);
     if (!status && yield >= yield_wanted)
         low = high;
     for (uint64_t i = 0; i < BISECTIONS && !status && high - low > high / 64; i++) {
@@ -416,7 +411,7 @@ optinc_status optinc_tolerance(const optinc_design *design, const optinc_simulat
         if (progress && progress->report && !progress->report(progress->user, i, BISECTIONS))
             status = OPTINC_ERR_INTERRUPTED;
         else
-            status = try_value(photonic, options, name, middle, log, &yield);
+            status = try_value(design, options, name, middle, log, &yield);
         if (!status && yield >= yield_wanted)
             low = middle;
         else
@@ -424,6 +419,5 @@ optinc_status optinc_tolerance(const optinc_design *design, const optinc_simulat
     }
     if (!status)
         *value = low;
-    oi_photonic_destroy(&photonic);
     return status;
 }

@@ -184,7 +184,7 @@ static void test_faults_of_each_layer(void **state)
                                                 .gap = 0.1};
     optinc_simulate_options options = optinc_simulate_defaults();
     optinc_design *design = NULL;
-    double all, most = 0, last = 0;
+    double tolerance = NAN, all, most = 0, last = 0;
     optinc_spec spec;
 
     (void)state;
@@ -201,9 +201,12 @@ static void test_faults_of_each_layer(void **state)
              options.photonic.fault_layer++)
             assert_true(error_rate(design, &options) == 0);
     }
-    options.photonic.device = optinc_device_ideal();
-    options.photonic.device.laser_rin_db_per_hz = -122;
     options.photonic.fault_layer = 0;
+    options.photonic.device = optinc_device_ideal();
+    assert_int_equal(
+        optinc_tolerance(design, &options, "mzi_loss_db", 1, 1, NULL, NULL, &tolerance), OPTINC_OK);
+    assert_true(tolerance == 1);
+    options.photonic.device.laser_rin_db_per_hz = -122;
     all = error_rate(design, &options);
     for (uint32_t l = 1; l <= 5; l++) {
         options.photonic.fault_layer = l;
