@@ -133,4 +133,5 @@ class Collective:
         if self._handle is not None:
             if self._transport.error is None:
                 runtime().optinc_collective_destroy(ctypes.byref(self._handle))
+                self._transport.release()
             self._handle = None

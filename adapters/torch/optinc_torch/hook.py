@@ -5,7 +5,6 @@ import datetime
 import functools
 import os
 import time
-from collections import Counter
 from typing import Any, Iterable, Optional, Sequence, Union
 
 import torch
@@ -31,9 +30,6 @@ TIMEOUT_MAX_S = 1e8  # three years; infinity does not fit in a timedelta
 _BUCKETS_MAX = 1 << 16  # a step's buckets have random streams of their own: step * 2^16 + bucket
 
 
-_groups_made: Counter[tuple[int, ...]] = Counter()  # by their ranks
-
-
 def new_groups(count: int, process_group: Optional[dist.ProcessGroup],
                timeout_s: float) -> list[dist.ProcessGroupGloo]:
     """Gloo groups of the ranks of `process_group` (None: the default group). Collective over it.
@@ -44,9 +40,11 @@ def new_groups(count: int, process_group: Optional[dist.ProcessGroup],
     if not 0 < timeout_s <= TIMEOUT_MAX_S:
         raise ValueError(f"timeout_s {timeout_s}: seconds above 0 were expected")
     ranks = tuple(dist.get_process_group_ranks(process_group or dist.group.WORLD))
-    store = dist.PrefixStore(f"optinc/{'_'.join(map(str, ranks))}/{_groups_made[ranks]}/",
-                             _get_default_store())
-    _groups_made[ranks] += 1
+    store = dist.PrefixStore(f"optinc/{'_'.join(map(str, ranks))}/", _get_default_store())
+    # Each call is a name of its own, also where the store outlives the processes, as torchrun's does
+    # when it starts them again.
+    call = (store.add("arrivals", 1) - 1) // len(ranks)
+    store = dist.PrefixStore(f"{call}/", store)
     _meet(store, ranks, timeout_s)
     return [dist.ProcessGroupGloo(dist.PrefixStore(f"{i}/", store), ranks.index(dist.get_rank()),
                                   len(ranks), datetime.timedelta(seconds=timeout_s))

@@ -125,6 +125,10 @@ class Lanes:
                 lane.jobs.put(None)
                 worker.join()
             lane.collective.close()
+            if self.failure is None:
+                # A group that is taken down while the interpreter ends may abort the program: its
+                # threads must not meet an interpreter that is no more.
+                lane.group = None
         _open.discard(self)
 
     def end_with_the_interpreter(self) -> None:

@@ -42,7 +42,7 @@ class TorchTransport:
     """
 
     def __init__(self, group: dist.ProcessGroup) -> None:
-        self._group = group
+        self._group: Any = group
         self._slots: list[list[Any]] = [[] for _ in range(_abi.SLOTS)]
         self._plans: dict[tuple[Any, ...], _Plan] = {}
         self._maxima: dict[int, _Plan] = {}
@@ -57,6 +57,13 @@ class TorchTransport:
         }
         self.rank, self.size = group.rank(), group.size()
         self.struct = _abi.Transport(user=None, rank=self.rank, size=self.size, **self._callbacks)
+
+    def release(self) -> None:
+        """Lets go of the group; nothing more can be sent. The callbacks make a cycle of this object,
+        so that the group would else live until Python looks for cycles, at the latest when it ends."""
+        self._group = None
+        self._plans.clear()
+        self._maxima.clear()
 
     def _guarded(self, function: Callable[[], None]) -> int:
         """A status in place of an exception: none may pass through the library's frames."""
